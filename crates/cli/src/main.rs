@@ -1,0 +1,2 @@
+//! The `wattbook` command.
+fn main() {}
