@@ -1,1 +1,48 @@
-//! 
+//! What every part of wattbook agrees on: quantities, names, transactions, blocks and how they are
+//! written as bytes.
+//!
+//! Always: no input or output, no clock, no randomness; builds for `wasm32-unknown-unknown`; encoding is
+//! canonical (one value, one byte string). Deliberately absent: the consensus library. Its certificates
+//! are decoded here by our own code, held to it by vectors that the server generates.
+//!
+//! Without the feature `ledger` only what the market contract needs is built.
+
+pub mod clearing;
+pub mod hex;
+pub mod id;
+pub mod quantity;
+pub mod time;
+
+#[cfg(feature = "ledger")]
+pub mod block;
+#[cfg(feature = "ledger")]
+pub mod finality;
+#[cfg(feature = "ledger")]
+pub mod genesis;
+#[cfg(feature = "ledger")]
+pub mod key;
+#[cfg(feature = "ledger")]
+pub mod merkle;
+#[cfg(feature = "ledger")]
+pub mod record;
+#[cfg(feature = "ledger")]
+pub mod refusal;
+#[cfg(feature = "ledger")]
+pub mod report;
+#[cfg(feature = "ledger")]
+pub mod transaction;
+
+pub use id::{AccountId, BatteryId, BlockId, ConnectionPoint, Hash, Height, LedgerId, TransactionId};
+pub use quantity::{Balance, Energy, MeterRegister, Money, PerMille, Power, Price};
+pub use time::{Interval, LedgerClock, Slot, SlotLength, Timestamp};
+
+#[cfg(feature = "ledger")]
+pub use {
+    block::{Block, BlockHeader, SignedHeader},
+    genesis::Genesis,
+    key::{PublicKey, SecretKey, Signature},
+    record::Record,
+    refusal::Refusal,
+    report::StorageReport,
+    transaction::{Payload, Purchase, Sale, Transaction},
+};

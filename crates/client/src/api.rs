@@ -1,0 +1,494 @@
+//! The shapes that travel over HTTP, as JSON: what servers, the storage side and homes ask and answer.
+//!
+//! Always: energy in whole Wh (`…_wh` in names or the type `Energy`), money in thousandths, times in
+//! milliseconds of ledger time since 1970, hashes and keys as text. A transaction travels as the
+//! hexadecimal text of its canonical bytes. Not here: how requests are sent (see `http`).
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use wattbook_types::record::{Delivery, NotServed, Payment, Reservation, Stored};
+use wattbook_types::refusal::Remedy;
+use wattbook_types::{
+    AccountId, Balance, BatteryId, BlockId, ConnectionPoint, Energy, Hash, Height, Interval, LedgerClock,
+    LedgerId, Money, Power, Price, PublicKey, Refusal, Slot, SlotLength, Timestamp, Transaction,
+    TransactionId,
+};
+
+/// Media type of error answers (RFC 9457).
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// An error answer: an RFC 9457 problem document. `code` is stable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// A URI reference that names the kind of problem: `/problems/` and the code.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What is wrong, in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What exactly, and what to do.
+    pub detail: String,
+    /// The stable code for programs: a refusal's, or one of the HTTP layer's own.
+    pub code: String,
+    /// Whether the same request may succeed later.
+    pub retry: bool,
+}
+
+impl Problem {
+    /// The problem document of a refusal.
+    pub fn of_refusal(refusal: Refusal, status: u16) -> Self {
+        Self {
+            kind: format!("/problems/{}", refusal.code()),
+            title: refusal.text().to_owned(),
+            status,
+            detail: refusal.advice().to_owned(),
+            code: refusal.code().to_owned(),
+            retry: refusal.remedy() == Remedy::Wait,
+        }
+    }
+}
+
+/// `POST /api/v1/transactions`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubmitRequest {
+    /// `0x` and the canonical bytes of the signed transaction.
+    pub transaction: String,
+}
+
+/// Where a transaction stands. `GET /api/v1/transactions/{id}`, and the answer to a submission.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransactionStatus {
+    /// The transaction.
+    pub id: TransactionId,
+    /// How far it has come.
+    #[serde(flatten)]
+    pub stage: Stage,
+}
+
+/// How far a transaction has come (D2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "stage")]
+pub enum Stage {
+    /// The server does not know it.
+    Unknown,
+    /// Accepted; the server waits for something before it can be verified or agreed.
+    Waiting {
+        /// For what; its advice tells what can be done.
+        reason: Refusal,
+    },
+    /// Verified by this server, not yet agreed.
+    Verifying,
+    /// In a final block.
+    Final {
+        /// The block.
+        height: Height,
+        /// Ledger time of the block.
+        time: Timestamp,
+        /// What has followed from it until now.
+        outcome: Outcome,
+    },
+    /// Refused; it is not in the ledger and will not be.
+    Refused {
+        /// Why.
+        reason: Refusal,
+    },
+}
+
+/// What has followed from a final transaction until now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Whether nothing more can follow.
+    pub ended: bool,
+    /// For a sale: the stored lot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored: Option<Stored>,
+    /// For a purchase: why (some of) it was not served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_served: Option<NotServed>,
+    /// For a purchase: the reservation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reservation: Option<Reservation>,
+    /// For a purchase: the delivery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Delivery>,
+    /// Payments made for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub payments: Vec<Payment>,
+}
+
+/// `GET /api/v1/community`: who and what, for people and programs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Community {
+    /// The community's name.
+    pub name: String,
+    /// The ledger's name: the community's fingerprint.
+    pub ledger: LedgerId,
+    /// How ledger time follows real time.
+    pub clock: LedgerClock,
+    /// Length of a slot.
+    pub slot_length: SlotLength,
+    /// The servers.
+    pub servers: Vec<ServerInfo>,
+    /// The batteries.
+    pub batteries: Vec<BatteryInfo>,
+    /// The connection points and whose they are.
+    pub connection_points: Vec<ConnectionPointInfo>,
+    /// The market contract in force.
+    pub contract: Hash,
+    /// The rules, as in the genesis.
+    pub rules: wattbook_types::genesis::Rules,
+}
+
+/// A server of the community.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerInfo {
+    /// Its name.
+    pub name: String,
+    /// Its key.
+    pub key: PublicKey,
+}
+
+/// A battery of the community and its state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatteryInfo {
+    /// Its number.
+    pub id: BatteryId,
+    /// Its name.
+    pub name: String,
+    /// Its pool's account, the destination of sales and purchases.
+    pub pool: AccountId,
+    /// Energy that it can hold.
+    pub capacity: Energy,
+    /// Power that it can take in.
+    pub charge_limit: Power,
+    /// Power that it can give out.
+    pub discharge_limit: Power,
+    /// Energy stored by its last report in the ledger.
+    pub stored: Energy,
+    /// Energy of it that is reserved (as stored, before discharging loss).
+    pub reserved: Energy,
+    /// Energy in lots that can still be sold (as stored).
+    pub for_sale: Energy,
+    /// When it last reported.
+    pub reported_at: Timestamp,
+    /// How many reports are in the ledger.
+    pub reports: u64,
+}
+
+/// A connection point.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionPointInfo {
+    /// Its number.
+    pub id: ConnectionPoint,
+    /// Whose it is.
+    pub member: AccountId,
+    /// The battery that it joins.
+    pub battery: BatteryId,
+}
+
+/// `GET /api/v1/prices`: what is paid now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PricesNow {
+    /// What a seller is paid for received energy.
+    pub selling: Price,
+    /// What buyers are advised to offer.
+    pub buying: Price,
+    /// The least that a seller may be paid.
+    pub seller_floor: Price,
+    /// The most that a buyer may be asked.
+    pub buyer_cap: Price,
+    /// The average that buyers offered in the last cleared slot, where there was one.
+    pub average_offered: Option<Price>,
+    /// The lowest price at which any stored energy is to be had now.
+    pub lowest_floor: Option<Price>,
+}
+
+/// `GET /api/v1/accounts/{address}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountInfo {
+    /// The address.
+    pub address: AccountId,
+    /// What it holds, or owes where negative.
+    pub balance: Balance,
+    /// Set aside for open requests and reservations.
+    pub pending: Money,
+    /// What it may still spend: balance and credit less what is set aside.
+    pub available: Balance,
+    /// How far the balance may fall below zero.
+    pub credit: Money,
+    /// Whether it is suspended.
+    pub suspended: bool,
+    /// Height of the block after which this holds.
+    pub height: Height,
+}
+
+/// A row of the storage list (Fig. 7A). `GET /api/v1/lists/storage`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StorageRow {
+    /// Whose energy.
+    pub address: AccountId,
+    /// When it was sent.
+    pub interval: Interval,
+    /// How much was received.
+    pub energy: Energy,
+    /// How much of it is still there to be sold, as deliverable.
+    pub left: Energy,
+    /// How it was generated.
+    pub generation: wattbook_types::transaction::Generation,
+    /// The sale, for asking for a proof.
+    pub sale: TransactionId,
+    /// The block that the row stands in.
+    pub height: Height,
+}
+
+/// A row of the purchase request list (Fig. 7B). `GET /api/v1/lists/requests`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestRow {
+    /// Who asks.
+    pub address: AccountId,
+    /// For when.
+    pub slot: Slot,
+    /// When that begins.
+    pub wanted: Timestamp,
+    /// How much.
+    pub energy: Energy,
+    /// At which unit price.
+    pub price: Price,
+    /// The request.
+    pub purchase: TransactionId,
+    /// The block that the row stands in.
+    pub height: Height,
+}
+
+/// A row of the purchases list (Fig. 8). `GET /api/v1/lists/purchases`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PurchaseRow {
+    /// Who bought.
+    pub address: AccountId,
+    /// When it was delivered.
+    pub slot: Slot,
+    /// When that began.
+    pub date: Timestamp,
+    /// How much was delivered.
+    pub energy: Energy,
+    /// At which unit price.
+    pub price: Price,
+    /// The request.
+    pub purchase: TransactionId,
+    /// The block that the row stands in.
+    pub height: Height,
+}
+
+/// A page of a list, newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page<T> {
+    /// The rows.
+    pub rows: Vec<T>,
+    /// Height of the block after which this holds.
+    pub height: Height,
+    /// The servers' proof: name of that block; its certificate is at `/api/v1/blocks/{height}/finality`.
+    pub block: BlockId,
+}
+
+/// A final block in short: an event of `GET /api/v1/events` (event `block`), and a row of
+/// `GET /api/v1/blocks`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockSummary {
+    /// Its height.
+    pub height: Height,
+    /// Its name.
+    pub id: BlockId,
+    /// Ledger time.
+    pub time: Timestamp,
+    /// State after it.
+    pub state_root: Hash,
+    /// Who made it.
+    pub proposer: PublicKey,
+    /// Its transactions.
+    pub transactions: Vec<TransactionSummary>,
+    /// What followed.
+    pub records: Vec<wattbook_types::Record>,
+    /// Encoded size in bytes.
+    pub bytes: u64,
+}
+
+/// A transaction in short.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransactionSummary {
+    /// Its name.
+    pub id: TransactionId,
+    /// Whose it is.
+    pub holder: AccountId,
+    /// `sale`, `purchase` or `report`.
+    pub kind: String,
+}
+
+/// An event `refused` of `GET /api/v1/events`: a transaction that this server gave up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedEvent {
+    /// The transaction.
+    pub id: TransactionId,
+    /// Why.
+    pub reason: Refusal,
+}
+
+/// `GET /api/v1/status` of a server: how it stands, and the ledger's totals for checking.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerStatus {
+    /// The server's name.
+    pub name: String,
+    /// Its key.
+    pub key: PublicKey,
+    /// Last final height.
+    pub height: Height,
+    /// State root at that height.
+    pub state_root: Hash,
+    /// Ledger time of that block.
+    pub time: Timestamp,
+    /// Transactions waiting.
+    pub waiting: u64,
+    /// How many other servers it is connected to.
+    pub peers: u64,
+    /// Counts since the ledger began.
+    pub counts: BTreeMap<String, u64>,
+    /// Totals since the ledger began.
+    pub totals: Totals,
+    /// Slots whose requests were cleared / given back because the ledger stood still.
+    pub slots: SlotCounts,
+    /// Refusals by code, of this server since it started.
+    pub refused: BTreeMap<String, u64>,
+    /// Real milliseconds from acceptance to final, of transactions accepted by this server since it started.
+    pub finality_ms: Quantiles,
+}
+
+/// Conserved totals of energy and money.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// What sellers' meters say was sent, of verified sales.
+    pub sent: Energy,
+    /// What batteries received.
+    pub received: Energy,
+    /// What the ledger says is stored (lots, unclaimed receptions, reservations).
+    pub stored: Energy,
+    /// What batteries delivered.
+    pub delivered: Energy,
+    /// What was lost in charging, standing and discharging.
+    pub lost: Energy,
+    /// The signed sum of all accounts.
+    pub money_sum: Balance,
+    /// The pools' balances together.
+    pub pool: Balance,
+    /// Paid to sellers.
+    pub sellers_paid: Money,
+    /// Paid by buyers.
+    pub buyers_paid: Money,
+    /// The operator's balance.
+    pub operator: Balance,
+    /// The community's balance.
+    pub community: Balance,
+    /// Points issued.
+    pub issued: Money,
+    /// Whether every invariant held after the last block.
+    pub conserved: bool,
+}
+
+/// How slots ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlotCounts {
+    /// Cleared in time.
+    pub traded: u64,
+    /// Passed without a clearing although there were requests.
+    pub missed: u64,
+}
+
+/// Two quantiles, in milliseconds; `None` without samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quantiles {
+    /// Half of all are below.
+    pub p50: Option<u64>,
+    /// 99 of 100 are below.
+    pub p99: Option<u64>,
+}
+
+/// `GET /api/v1/blocks/{height}/finality`: what convinces somebody who knows only the genesis.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FinalityAnswer {
+    /// `0x` and the canonical bytes of `wattbook_types::finality::Finality`.
+    pub finality: String,
+}
+
+/// `POST /api/v1/dispatch` of the storage side: a final reservation and its proof.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DispatchOrder {
+    /// `0x` and the canonical bytes of the record (`Record::Reservation`).
+    pub record: String,
+    /// Where it stands among the block's records.
+    pub path: wattbook_types::merkle::MerklePath,
+    /// `0x` and the canonical bytes of the finality proof of its block.
+    pub finality: String,
+}
+
+/// The storage side's answer to a dispatch order. Repeating an order gives the same answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DispatchAnswer {
+    /// The reservation.
+    pub purchase: TransactionId,
+    /// Whether it was known before.
+    pub known: bool,
+}
+
+/// `POST /api/v1/announcements` of the storage side: a home is about to send (S1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announcement {
+    /// Where.
+    pub connection_point: ConnectionPoint,
+    /// In which slot.
+    pub slot: Slot,
+    /// At which power at most, at the battery's terminals.
+    pub power: Power,
+}
+
+/// The storage side's answer to an announcement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnnouncementAnswer {
+    /// Power that the home may send.
+    pub accepted: Power,
+    /// Why it is less than announced, in words; for example that the battery is full.
+    pub reason: Option<String>,
+}
+
+/// Query of `GET /api/v1/reports` of the storage side. Answers `Vec<SignedReport>`, by sequence.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportQuery {
+    /// From this number on.
+    pub from: Option<u64>,
+    /// At most so many (100 if not said).
+    pub limit: Option<u32>,
+    /// Or: the slot-end report of this slot.
+    pub slot: Option<Slot>,
+    /// Or: the storage state now; makes an interim report if the last one is older than a second of real
+    /// time and changed.
+    pub fresh: Option<bool>,
+}
+
+/// A report as the storage side signed it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedReport {
+    /// `0x` and the canonical bytes of the signed transaction.
+    pub transaction: String,
+}
+
+/// Reads a transaction from its hexadecimal text.
+pub fn transaction_from_hex(text: &str) -> Result<Transaction, Refusal> {
+    let bytes = wattbook_types::hex::decode(text).ok_or(Refusal::Malformed)?;
+    Transaction::from_bytes(&bytes).map_err(|error| match error {
+        wattbook_types::transaction::MalformedTransaction::TooLong(_) => Refusal::TooLarge,
+        wattbook_types::transaction::MalformedTransaction::Encoding(_) => Refusal::Malformed,
+    })
+}
+
+/// Writes a transaction as hexadecimal text.
+pub fn transaction_to_hex(transaction: &Transaction) -> String {
+    wattbook_types::hex::encode(&transaction.to_bytes())
+}

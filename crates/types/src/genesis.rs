@@ -1,0 +1,246 @@
+//! The community as it begins: who takes part, what the batteries can do, and the rules that hold.
+//!
+//! Always: the ledger's name is the hash of the encoded genesis, so that whoever knows the name can check
+//! everything below. Not here: network addresses and secret keys, which are each party's own affair.
+
+use crate::finality::ServerSet;
+use crate::id::{AccountId, BatteryId, ConnectionPoint, Hash, LedgerId, hash_parts};
+use crate::key::PublicKey;
+use crate::quantity::{Energy, MeterRegister, Money, PerMille, Power, Price};
+use crate::time::{LedgerClock, Slot, SlotLength, Timestamp};
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+
+/// Everything that is agreed before the first block.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Genesis {
+    /// Version of this format.
+    pub version: u16,
+    /// The community's name, for people.
+    pub name: String,
+    /// Ledger time of the genesis block. Trading begins with the slot that this lies in.
+    pub time: Timestamp,
+    /// How ledger time follows real time.
+    pub clock: LedgerClock,
+    /// The authentication servers, by ascending key.
+    pub servers: Vec<Server>,
+    /// Members' and the storage sides' addresses.
+    pub accounts: Vec<Account>,
+    /// The shared batteries, by ascending number.
+    pub batteries: Vec<Battery>,
+    /// Where homes join them, by ascending number.
+    pub connection_points: Vec<ConnectionPointSpec>,
+    /// What is paid and what may be.
+    pub prices: Prices,
+    /// Times, tolerances and limits.
+    pub rules: Rules,
+    /// The market contract: a WebAssembly module.
+    #[serde(with = "hex_bytes")]
+    pub contract: Vec<u8>,
+    /// What the contract may use up.
+    pub contract_limits: ContractLimits,
+}
+
+/// An authentication server.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Server {
+    /// Its key in the agreement and under its blocks.
+    pub key: PublicKey,
+    /// Its name, for people.
+    pub name: String,
+}
+
+/// What an address may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[borsh(use_discriminant = true)]
+#[repr(u8)]
+pub enum Role {
+    /// Sell and buy.
+    Member = 1,
+    /// Report for a battery.
+    Storage = 2,
+}
+
+/// An address.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Account {
+    /// Its first public key; the address is this key's hash.
+    pub key: PublicKey,
+    /// What it may do.
+    pub role: Role,
+    /// The member it belongs to: its own address, or another's where a member has several.
+    pub member: AccountId,
+    /// Points it holds when the ledger begins, issued against payments to the operator.
+    pub opening: Money,
+    /// How far its balance may fall below zero.
+    pub credit: Money,
+    /// Whether it is suspended from the beginning.
+    pub suspended: bool,
+}
+
+/// A shared battery.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Battery {
+    /// Its number.
+    pub id: BatteryId,
+    /// Its name, for people.
+    pub name: String,
+    /// The address that signs its reports; its role is `storage`.
+    pub storage: AccountId,
+    /// Energy that it can hold.
+    pub capacity: Energy,
+    /// Power that it can take in.
+    pub charge_limit: Power,
+    /// Power that it can give out.
+    pub discharge_limit: Power,
+    /// What of received energy is stored.
+    pub charge_efficiency: PerMille,
+    /// What of stored energy is delivered.
+    pub discharge_efficiency: PerMille,
+    /// What of stored energy is lost per hour, in millionths.
+    pub standing_loss_ppm_per_hour: u32,
+    /// The battery's own import register when the ledger begins.
+    pub import: MeterRegister,
+    /// The battery's own export register when the ledger begins.
+    pub export: MeterRegister,
+    /// The most that its pool may owe for energy that it bought and has not sold.
+    pub pool_limit: Money,
+}
+
+/// A connection point.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct ConnectionPointSpec {
+    /// Its number.
+    pub id: ConnectionPoint,
+    /// The member whose home it is.
+    pub member: AccountId,
+    /// The battery it joins.
+    pub battery: BatteryId,
+    /// What is lost between home and battery.
+    pub line_loss: PerMille,
+    /// How long the line is, in metres.
+    pub distance: u32,
+    /// The feeder's register of received energy when the ledger begins.
+    pub received: MeterRegister,
+    /// The feeder's register of delivered energy when the ledger begins.
+    pub delivered: MeterRegister,
+}
+
+/// What is paid and what may be.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Prices {
+    /// What a seller is paid for received energy.
+    pub selling: Price,
+    /// What buyers are advised to offer; they may offer less or more.
+    pub buying: Price,
+    /// The least that a seller may be paid.
+    pub seller_floor: Price,
+    /// The most that a buyer may offer or be asked.
+    pub buyer_cap: Price,
+    /// The operator's part of what a buyer pays, out of the spread between buying and selling.
+    pub operator_margin: PerMille,
+}
+
+/// Times, tolerances and limits. Times are ledger time unless they say real.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Rules {
+    /// Length of a slot.
+    pub slot_length: SlotLength,
+    /// How long before a slot begins its requests are closed and cleared.
+    pub gate_lead_ms: u64,
+    /// How long after a slot has ended its deliveries may still be reported.
+    pub delivery_grace_ms: u64,
+    /// How long after its interval a sale waits for the battery's report.
+    pub sale_deadline_ms: u64,
+    /// How far ahead purchases are accepted.
+    pub purchase_horizon_ms: u64,
+    /// How old a battery's last report may be when a clearing trades on it.
+    pub report_max_age_ms: u64,
+    /// How far the stated time of sending may be from the slot of reception.
+    pub time_tolerance_ms: u64,
+    /// How far sent and received energy may be apart, beyond the line's loss, in thousandths of the sent.
+    pub loss_tolerance: PerMille,
+    /// And in any case this much.
+    pub loss_tolerance_wh: Energy,
+    /// The smallest purchase.
+    pub smallest_order: Energy,
+    /// The most requests in one clearing.
+    pub max_orders_per_clearing: u32,
+    /// The most open requests per member.
+    pub max_open_orders: u32,
+    /// The longest that a transaction may stay valid.
+    pub max_validity_ms: u64,
+    /// How long after that its name is remembered.
+    pub seen_retention_ms: u64,
+    /// The most deadlines that one block works off.
+    pub max_deadlines_per_block: u32,
+    /// How far ahead of a voter's clock a block's time may be; real milliseconds.
+    pub max_ahead_real_ms: u64,
+    /// How far behind; real milliseconds.
+    pub max_behind_real_ms: u64,
+    /// Blocks per epoch of the agreement.
+    pub epoch_blocks: u64,
+    /// The largest block, in encoded bytes.
+    pub max_block_bytes: u32,
+}
+
+/// What the market contract may use up in one clearing. All are consensus parameters.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct ContractLimits {
+    /// Fuel, by the sandbox's own schedule.
+    pub fuel: u64,
+    /// Linear memory, in pages of 64 KiB.
+    pub memory_pages: u32,
+    /// Depth of calls.
+    pub stack_height: u32,
+}
+
+impl Genesis {
+    /// The ledger's name.
+    pub fn ledger_id(&self) -> LedgerId {
+        let bytes = borsh::to_vec(self).expect("a vector takes every byte");
+        LedgerId::from_bytes(hash_parts("wattbook/genesis", &[&bytes]))
+    }
+
+    /// The contract's name.
+    pub fn contract_hash(&self) -> Hash {
+        Hash::of("wattbook/contract", &self.contract)
+    }
+
+    /// The servers that decide.
+    pub fn server_set(&self) -> ServerSet {
+        ServerSet::new(self.servers.iter().map(|server| server.key).collect())
+    }
+
+    /// The first slot in which trading takes place.
+    pub fn first_slot(&self) -> Slot {
+        self.rules.slot_length.slot_at(self.time)
+    }
+
+    /// When requests for a slot are closed and cleared.
+    pub fn gate(&self, slot: Slot) -> Timestamp {
+        slot.start(self.rules.slot_length).minus_millis(self.rules.gate_lead_ms)
+    }
+}
+
+impl Account {
+    /// The address.
+    pub fn id(&self) -> AccountId {
+        self.key.account()
+    }
+}
+
+/// Bytes as `0x` and hexadecimal digits in JSON.
+mod hex_bytes {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&super::super::hex::encode(bytes))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = <String as Deserialize>::deserialize(deserializer)?;
+        super::super::hex::decode(&text).ok_or_else(|| D::Error::custom("expected 0x and hexadecimal digits"))
+    }
+}
