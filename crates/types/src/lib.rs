@@ -30,6 +30,8 @@ pub mod refusal;
 #[cfg(feature = "ledger")]
 pub mod report;
 #[cfg(feature = "ledger")]
+pub mod state_proof;
+#[cfg(feature = "ledger")]
 pub mod transaction;
 
 pub use id::{AccountId, BatteryId, BlockId, ConnectionPoint, Hash, Height, LedgerId, TransactionId};

@@ -1,0 +1,132 @@
+//! The nodes of the state's trie: shared between versions, hashed once.
+//!
+//! Always: a node that more than one owner holds never changes; a node that changes forgets its hash,
+//! and so do all above it. Depth is at most nine times the longest key, so recursion is bounded.
+
+use std::sync::{Arc, OnceLock};
+use wattbook_types::Hash;
+use wattbook_types::state_proof::{branch_hash, first_difference, leaf_hash, side};
+
+/// A node as its parents hold it.
+pub(super) type Link = Arc<Node>;
+
+pub(super) enum Node {
+    Leaf(Leaf),
+    Branch(Branch),
+}
+
+/// An entry: key and value in one allocation.
+pub(super) struct Leaf {
+    hash: OnceLock<Hash>,
+    key_length: u16,
+    bytes: Box<[u8]>,
+}
+
+/// Where keys part: zeros at `bit` in `sides[0]`, ones in `sides[1]`.
+pub(super) struct Branch {
+    hash: OnceLock<Hash>,
+    pub(super) bit: u16,
+    pub(super) sides: [Link; 2],
+}
+
+impl Leaf {
+    pub(super) fn key(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.key_length)]
+    }
+
+    pub(super) fn value(&self) -> &[u8] {
+        &self.bytes[usize::from(self.key_length)..]
+    }
+}
+
+impl Node {
+    /// A new entry; the key's length has been checked.
+    pub(super) fn leaf(key: &[u8], value: &[u8]) -> Link {
+        let key_length = u16::try_from(key.len()).expect("keys are short");
+        Arc::new(Self::Leaf(Leaf { hash: OnceLock::new(), key_length, bytes: [key, value].concat().into() }))
+    }
+
+    pub(super) fn branch(bit: u16, sides: [Link; 2]) -> Link {
+        Arc::new(Self::Branch(Branch { hash: OnceLock::new(), bit, sides }))
+    }
+
+    /// The hash, computed for those nodes below that have none yet.
+    pub(super) fn hash(&self) -> Hash {
+        match self {
+            Self::Leaf(leaf) => *leaf.hash.get_or_init(|| leaf_hash(leaf.key(), leaf.value())),
+            Self::Branch(Branch { hash, bit, sides: [left, right] }) => {
+                *hash.get_or_init(|| branch_hash(*bit, &left.hash(), &right.hash()))
+            }
+        }
+    }
+
+    /// The leaf at which the search for a key ends.
+    pub(super) fn search(&self, key: &[u8]) -> &Leaf {
+        let mut node = self;
+        loop {
+            match node {
+                Self::Leaf(leaf) => return leaf,
+                Self::Branch(branch) => node = &branch.sides[side(key, branch.bit)],
+            }
+        }
+    }
+
+    /// The bit that a branch decides by; `None` for a leaf.
+    fn bit(&self) -> Option<u16> {
+        match self {
+            Self::Leaf(_) => None,
+            Self::Branch(branch) => Some(branch.bit),
+        }
+    }
+}
+
+/// The branch behind a link, not shared with another version and about to change; `None` for a leaf.
+fn own(link: &mut Link) -> Option<&mut Branch> {
+    if Arc::get_mut(link).is_none()
+        && let Node::Branch(branch) = &**link
+    {
+        *link = Node::branch(branch.bit, branch.sides.clone());
+    }
+    match Arc::get_mut(link)? {
+        Node::Leaf(_) => None,
+        Node::Branch(branch) => {
+            branch.hash = OnceLock::new();
+            Some(branch)
+        }
+    }
+}
+
+/// The link at which the search for a key passes bit `until`, or ends, ready to be replaced.
+pub(super) fn descend<'a>(mut link: &'a mut Link, key: &[u8], until: u16) -> &'a mut Link {
+    while link.bit().is_some_and(|bit| bit < until) {
+        let branch = own(link).expect("it has a bit");
+        link = &mut branch.sides[side(key, branch.bit)];
+    }
+    link
+}
+
+/// Takes out an entry that is there, below a link that is a branch: its sibling takes the branch's place.
+pub(super) fn take_out(mut link: &mut Link, key: &[u8]) {
+    loop {
+        let Node::Branch(branch) = &**link else { unreachable!("the search ends below a branch") };
+        let taken = side(key, branch.bit);
+        if branch.sides[taken].bit().is_none() {
+            *link = branch.sides[1 - taken].clone();
+            return;
+        }
+        link = &mut own(link).expect("it is a branch").sides[taken];
+    }
+}
+
+/// A trie over entries that stand in ascending order of their keys, without duplicates; `None` of none.
+pub(super) fn build(entries: &[(Vec<u8>, Vec<u8>)]) -> Option<Link> {
+    match entries {
+        [] => None,
+        [(key, value)] => Some(Node::leaf(key, value)),
+        [(first, _), .., (last, _)] => {
+            let bit = first_difference(first, last).expect("no duplicates");
+            let (left, right) = entries.split_at(entries.partition_point(|(key, _)| side(key, bit) == 0));
+            Some(Node::branch(bit, [build(left)?, build(right)?]))
+        }
+    }
+}

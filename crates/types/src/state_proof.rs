@@ -1,0 +1,190 @@
+//! What the state root commits to, and how anyone checks a single entry against it.
+//!
+//! The state is a map from byte keys to byte values, hashed as a crit-bit trie (binary Patricia trie).
+//!
+//! **Bits of a key.** Each byte stands for nine bits: a one, then the byte's own bits, highest first. After
+//! the last byte follow zeros without end. So no key's bits are the beginning of another's, any set of
+//! keys has a trie, and the order of the bits is the order of the keys as byte strings. Bit `i` of a key
+//! belongs to byte `i / 9`.
+//!
+//! **The trie.** One entry: a leaf. More: a branch, which names the first bit in which its keys differ; keys
+//! with a zero there stand left, with a one right. The set of keys alone decides the shape, so the root
+//! depends on the content and not on how it came about.
+//!
+//! **Hashes** (see [`hash_parts`]; integers little-endian):
+//! - leaf: `wattbook/state-leaf`, length of the key (u32), key, value
+//! - branch: `wattbook/state-branch`, bit (u16), left hash, right hash
+//! - no entries: `wattbook/state-empty`, nothing
+//!
+//! **Why a proof can be trusted.** A search takes, at each branch, the side that the key's own bit names, and
+//! ends at a leaf. A proof lists the branches of that search and its leaf; the verifier takes the sides from
+//! the key that *he* asks for, never from the proof. The hash is collision resistant and kinds of nodes have
+//! labels of their own, so under a given root the first branch is given, hence the side, hence the next
+//! node, and so on down to the leaf: for each root and key there is at most one proof that passes. Nobody,
+//! not even who made the root, can show a key present to one and absent to another, or with two
+//! values. If moreover the trie is well-formed, which servers ensure by executing every block, then a key
+//! that is in it stands at the end of its own search; so a search that ends at another key proves absence.
+//! That the bits named on the way increase, that the leaf found agrees with the searched key in all of them,
+//! and that nothing is empty below a branch follow from well-formedness; they are checked nevertheless,
+//! so that a malformed trie shows itself.
+//!
+//! Not here: the trie itself (crate `ledger`), and whether a root is final (see `finality`). Not
+//! proved: how many entries there are, or that a list of entries under a prefix is complete.
+
+use crate::id::{Hash, hash_parts};
+use borsh::{BorshDeserialize, BorshSerialize};
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+/// The longest key, in bytes. Bounds the trie's depth to nine times as many branches.
+pub const MAX_KEY_LENGTH: usize = 255;
+
+/// Bit `index` of a key (see the module), as the side that a search takes: 0 or 1.
+pub fn side(key: &[u8], index: u16) -> usize {
+    let (byte, place) = (usize::from(index / 9), index % 9);
+    match (key.get(byte), place) {
+        (None, _) => 0,
+        (Some(_), 0) => 1,
+        (Some(byte), place) => usize::from(byte >> (8 - place) & 1),
+    }
+}
+
+/// The first bit in which two keys of at most [`MAX_KEY_LENGTH`] differ; `None` where they are equal.
+pub fn first_difference(a: &[u8], b: &[u8]) -> Option<u16> {
+    let common = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    let within = match (a.get(common), b.get(common)) {
+        (None, None) => return None,
+        (Some(a), Some(b)) => 1 + (a ^ b).leading_zeros() as usize,
+        _ => 0,
+    };
+    Some(u16::try_from(9 * common + within).expect("keys are short"))
+}
+
+/// The hash of an entry.
+pub fn leaf_hash(key: &[u8], value: &[u8]) -> Hash {
+    let length = u32::try_from(key.len()).expect("keys are short").to_le_bytes();
+    Hash::from_bytes(hash_parts("wattbook/state-leaf", &[&length, key, value]))
+}
+
+/// The hash of a branch.
+pub fn branch_hash(bit: u16, left: &Hash, right: &Hash) -> Hash {
+    let parts: [&[u8]; 3] = [&bit.to_le_bytes(), left.as_bytes(), right.as_bytes()];
+    Hash::from_bytes(hash_parts("wattbook/state-branch", &parts))
+}
+
+/// The root of a state without entries.
+pub fn empty_root() -> Hash {
+    Hash::of("wattbook/state-empty", &[])
+}
+
+/// A branch that a search passes.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct ProofBranch {
+    /// The bit that it decides by.
+    pub bit: u16,
+    /// The hash of the side not taken.
+    pub other_side: Hash,
+}
+
+/// Where a search ends.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SearchEnd {
+    /// Nowhere: the state has no entries.
+    Empty,
+    /// At the key itself, with this value.
+    Found {
+        /// The key's value.
+        #[serde(with = "hex_text")]
+        value: Vec<u8>,
+    },
+    /// At another key: the one searched is not in the state.
+    Other {
+        /// The key found instead.
+        #[serde(with = "hex_text")]
+        key: Vec<u8>,
+        /// Its value.
+        #[serde(with = "hex_text")]
+        value: Vec<u8>,
+    },
+}
+
+/// Shows that a key has a certain value in the state, or that it is not there.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct StateProof {
+    /// The branches on the way, from the root down.
+    pub branches: Vec<ProofBranch>,
+    /// What stands at the end.
+    pub end: SearchEnd,
+}
+
+/// Why a proof shows nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProofError {
+    /// It leads to another root: it belongs to another state or key, or has been altered.
+    WrongRoot,
+    /// It cannot come from a well-formed trie, whatever the root.
+    Malformed,
+}
+
+impl fmt::Display for ProofError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::WrongRoot => "the proof does not lead to this state root",
+            Self::Malformed => "the proof is not one of a well-formed state",
+        })
+    }
+}
+
+impl core::error::Error for ProofError {}
+
+impl StateProof {
+    /// What the state with this root holds under the key: its value, or `None` where the key is absent.
+    ///
+    /// # Errors
+    /// [`ProofError`] where this proof shows neither.
+    pub fn verify(&self, root: &Hash, key: &[u8]) -> Result<Option<&[u8]>, ProofError> {
+        let (leaf, answer) = self.end_for(key)?;
+        let bits = || self.branches.iter().map(|branch| branch.bit);
+        if key.len() > MAX_KEY_LENGTH || !bits().is_sorted_by(|above, below| above < below) {
+            return Err(ProofError::Malformed);
+        }
+        let top = self.branches.iter().rev().fold(leaf, |below, branch| match side(key, branch.bit) {
+            0 => branch_hash(branch.bit, &below, &branch.other_side),
+            _ => branch_hash(branch.bit, &branch.other_side, &below),
+        });
+        if top == *root { Ok(answer) } else { Err(ProofError::WrongRoot) }
+    }
+
+    /// The hash at the end of the search for a key, and what it would mean.
+    fn end_for(&self, key: &[u8]) -> Result<(Hash, Option<&[u8]>), ProofError> {
+        match &self.end {
+            SearchEnd::Empty if self.branches.is_empty() => Ok((empty_root(), None)),
+            SearchEnd::Found { value } => Ok((leaf_hash(key, value), Some(value))),
+            SearchEnd::Other { key: other, value } if self.could_end_at(key, other) => {
+                Ok((leaf_hash(other, value), None))
+            }
+            _ => Err(ProofError::Malformed),
+        }
+    }
+
+    /// Whether the search for a key can end at another one: it differs, but not in any bit decided by.
+    fn could_end_at(&self, key: &[u8], other: &[u8]) -> bool {
+        let agree = |branch: &ProofBranch| side(key, branch.bit) == side(other, branch.bit);
+        other.len() <= MAX_KEY_LENGTH && key != other && self.branches.iter().all(agree)
+    }
+}
+
+/// Byte strings in JSON.
+mod hex_text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&crate::hex::encode(bytes))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        crate::hex::decode(&text).ok_or_else(|| D::Error::custom("expected hexadecimal digits"))
+    }
+}
