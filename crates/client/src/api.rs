@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use wattbook_types::record::{Delivery, NotServed, Payment, Reservation, Stored};
 use wattbook_types::refusal::Remedy;
+use wattbook_types::transaction::Body;
 use wattbook_types::{
-    AccountId, Balance, BatteryId, BlockId, ConnectionPoint, Energy, Hash, Height, Interval, LedgerClock,
+    AccountId, Balance, BatteryId, Block, BlockId, ConnectionPoint, Energy, Hash, Height, Interval, LedgerClock,
     LedgerId, Money, Power, Price, PublicKey, Refusal, Slot, SlotLength, Timestamp, Transaction,
     TransactionId,
 };
@@ -289,6 +290,74 @@ pub struct Page<T> {
     pub height: Height,
     /// The servers' proof: name of that block; its certificate is at `/api/v1/blocks/{height}/finality`.
     pub block: BlockId,
+    /// Where the next page begins (its `before`), unless this is the last one: the place of the last row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Cursor>,
+}
+
+/// A place in a list: the block that a row stands in, and the row's place in that block. As text `7.3`;
+/// `7` alone is the place before all rows of block 7.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor {
+    /// The block.
+    pub height: Height,
+    /// The row's place in it: higher is newer. Any numbering that ascends within a block will do.
+    pub index: u32,
+}
+
+impl core::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}.{}", self.height, self.index)
+    }
+}
+
+impl core::str::FromStr for Cursor {
+    type Err = NotACursor;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (height, index) = text.split_once('.').unwrap_or((text, "0"));
+        let height = height.parse().map(Height::from_number).map_err(|_| NotACursor)?;
+        Ok(Self { height, index: index.parse().map_err(|_| NotACursor)? })
+    }
+}
+
+/// A text that is no place in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotACursor;
+
+impl core::fmt::Display for NotACursor {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("expected a height, or a height, a point and a number")
+    }
+}
+
+impl core::error::Error for NotACursor {}
+
+impl Serialize for Cursor {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Cursor {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// `GET /api/v1/proofs/state?key=0x…`: what stands under a key of the state, and why that is so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateProofAnswer {
+    /// `0x` and the key asked for.
+    pub key: String,
+    /// `0x` and what stands there; nothing where the key is not in the state.
+    pub value: Option<String>,
+    /// `0x` and the canonical bytes of the proof.
+    pub proof: String,
+    /// The root that the proof leads to.
+    pub state_root: Hash,
+    /// Height of the block whose header carries that root.
+    pub height: Height,
 }
 
 /// A final block in short: an event of `GET /api/v1/events` (event `block`), and a row of
@@ -311,6 +380,35 @@ pub struct BlockSummary {
     pub records: Vec<wattbook_types::Record>,
     /// Encoded size in bytes.
     pub bytes: u64,
+}
+
+impl BlockSummary {
+    /// The short form of a block.
+    pub fn of(block: &Block) -> Self {
+        let header = block.header();
+        Self {
+            height: header.height,
+            id: block.id(),
+            time: header.time,
+            state_root: header.state_root,
+            proposer: header.proposer,
+            transactions: block.transactions.iter().map(TransactionSummary::of).collect(),
+            records: block.records.clone(),
+            bytes: block.to_bytes().len() as u64,
+        }
+    }
+}
+
+impl TransactionSummary {
+    /// The short form of a transaction.
+    pub fn of(transaction: &Transaction) -> Self {
+        let kind = match transaction.payload.body {
+            Body::Sale(_) => "sale",
+            Body::Purchase(_) => "purchase",
+            Body::Report(_) => "report",
+        };
+        Self { id: transaction.id(), holder: transaction.payload.holder, kind: kind.to_owned() }
+    }
 }
 
 /// A transaction in short.

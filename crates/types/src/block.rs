@@ -93,6 +93,11 @@ impl SignedHeader {
 }
 
 impl Block {
+    /// The canonical bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        borsh::to_vec(self).expect("a vector takes every byte")
+    }
+
     /// The block's name.
     pub fn id(&self) -> BlockId {
         self.signed.id()
