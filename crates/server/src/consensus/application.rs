@@ -85,9 +85,9 @@ impl Proposer {
             Work::At(time) => time,
             Work::Later => RealTime::from_millis(u64::MAX),
         };
-        let due = due.min(self.last_block.get().plus(self.heartbeat));
+        // A parent that is about to become final is itself the heartbeat's block.
         let is_final = parent.block().height() <= self.chain.last_final().0;
-        if is_final { due } else { due.min(entered.plus(self.linger)) }
+        due.min(if is_final { self.last_block.get().plus(self.heartbeat) } else { entered.plus(self.linger) })
     }
 
     /// Sees to it that the chain holds a block's state, by executing what lies between it and the last

@@ -60,21 +60,13 @@ pub(super) struct Network<S, R, P, B> {
 }
 
 /// How many channels there are.
-pub(super) const CHANNELS: u64 = 6;
+pub(super) const CHANNELS: usize = 6;
 
 impl<S, R, P, B> Network<S, R, P, B> {
-    /// From as many channels as there are.
-    pub fn new(mut channels: impl FnMut(u64) -> (S, R), peers: P, blocker: B) -> Self {
-        Self {
-            votes: channels(0),
-            certificates: channels(1),
-            certificate_requests: channels(2),
-            block_requests: channels(3),
-            blocks: channels(4),
-            gossip: channels(5),
-            peers,
-            blocker,
-        }
+    /// From the channels, by number.
+    pub fn new(channels: [(S, R); CHANNELS], peers: P, blocker: B) -> Self {
+        let [votes, certificates, certificate_requests, block_requests, blocks, gossip] = channels;
+        Self { votes, certificates, certificate_requests, block_requests, blocks, gossip, peers, blocker }
     }
 }
 
@@ -100,12 +92,14 @@ pub(super) fn longest_message(servers: usize) -> u32 {
 }
 
 /// Runs consensus until something is wrong, and says what. Dropping the future stops it, at any moment.
+/// What it writes stands under names that begin with `prefix`.
 pub(super) async fn run<E, S, R, P, B>(
     context: E,
     network: Network<S, R, P, B>,
     config: Config,
     chain: Arc<dyn Chain>,
     inlet: Inlet,
+    prefix: &str,
 ) -> Fault
 where
     E: Runtime,
@@ -156,7 +150,7 @@ where
     );
     let mut broadcast = broadcast.start(network.blocks);
 
-    let (actor, marshal) = match archive(&context, &chain, provider, epocher.clone(), &page_cache).await {
+    let (actor, marshal) = match archive(&context, &chain, provider, epocher.clone(), &page_cache, prefix).await {
         Ok(archive) => archive,
         Err(fault) => return fault,
     };
@@ -191,6 +185,7 @@ where
         blocker: network.blocker,
         epocher,
         leader_timeout: config.leader_timeout,
+        prefix: prefix.to_owned(),
         page_cache,
         status,
     };
@@ -258,16 +253,17 @@ async fn archive<E: Runtime>(
     provider: ConstantProvider<Scheme, Epoch>,
     epocher: FixedEpocher,
     page_cache: &CacheRef,
+    prefix: &str,
 ) -> Result<(ArchiveActor<E>, Marshal), Fault> {
     let broken = |error| Fault::Engine(format!("opening the archive: {error}"));
     let certificates = prunable::Archive::init(
         context.child("certificates"),
-        archive_config("certificates", Scheme::certificate_codec_config_unbounded(), page_cache),
+        archive_config(prefix, "certificates", Scheme::certificate_codec_config_unbounded(), page_cache),
     )
     .await
     .map_err(broken)?;
     let blocks =
-        prunable::Archive::init(context.child("final_blocks"), archive_config("blocks", (), page_cache))
+        prunable::Archive::init(context.child("final_blocks"), archive_config(prefix, "blocks", (), page_cache))
             .await
             .map_err(broken)?;
     let genesis = WireBlock::new(chain.genesis())
@@ -280,7 +276,7 @@ async fn archive<E: Runtime>(
             provider,
             epocher,
             start: Start::Genesis(genesis.digested()),
-            partition_prefix: "archive".to_owned(),
+            partition_prefix: format!("{prefix}archive"),
             mailbox_size: MAILBOX,
             view_retention: RETAINED_VIEWS,
             prunable_items_per_section: NZU64!(64),
@@ -298,13 +294,13 @@ async fn archive<E: Runtime>(
     Ok((actor, mailbox))
 }
 
-fn archive_config<C>(name: &str, codec_config: C, page_cache: &CacheRef) -> prunable::Config<EightCap, C> {
+fn archive_config<C>(prefix: &str, name: &str, codec_config: C, page_cache: &CacheRef) -> prunable::Config<EightCap, C> {
     prunable::Config {
         translator: EightCap,
-        metadata_partition: format!("final-{name}-metadata"),
-        key_partition: format!("final-{name}-keys"),
+        metadata_partition: format!("{prefix}final-{name}-metadata"),
+        key_partition: format!("{prefix}final-{name}-keys"),
         key_page_cache: page_cache.clone(),
-        value_partition: format!("final-{name}-values"),
+        value_partition: format!("{prefix}final-{name}-values"),
         compression: None,
         codec_config,
         items_per_section: HEIGHTS_PER_FILE,

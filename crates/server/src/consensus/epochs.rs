@@ -54,6 +54,8 @@ where
     pub epocher: FixedEpocher,
     pub leader_timeout: Duration,
     pub page_cache: CacheRef,
+    /// Begins the name of every journal.
+    pub prefix: String,
     pub status: Arc<watch::Sender<Status>>,
 }
 
@@ -187,7 +189,7 @@ where
             reporter: Observer::new(self.context.child("observer"), self),
             track_historical_votes: false,
             strategy: Sequential,
-            partition: partition(epoch),
+            partition: self.partition(epoch),
             mailbox_size: MAILBOX,
             epoch,
             floor: Floor::Genesis(base),
@@ -211,9 +213,13 @@ where
     async fn leave(&mut self, epoch: Epoch, engine: Handle<()>) {
         engine.abort();
         let _ = engine.await;
-        if let Err(error) = self.context.remove(&partition(epoch), None).await {
+        if let Err(error) = self.context.remove(&self.partition(epoch), None).await {
             info!(%epoch, %error, "the journal of an epoch that ended stays");
         }
+    }
+
+    fn partition(&self, epoch: Epoch) -> String {
+        format!("{}votes-{epoch}", self.prefix)
     }
 
     fn heard_elsewhere(&self, epoch: Epoch, heard: Option<(Channel, Message<ed25519::PublicKey>)>) {
@@ -223,10 +229,6 @@ where
             self.marshal.hint_finalized(last, NonEmptyVec::new(from));
         }
     }
-}
-
-fn partition(epoch: Epoch) -> String {
-    format!("votes-{epoch}")
 }
 
 /// The leader of a view: the servers take turns, by ascending key.

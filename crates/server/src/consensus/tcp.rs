@@ -121,13 +121,12 @@ fn run(
         let (mut network, mut oracle) = lookup::Network::new(context.child("network"), network_config(&config));
         let addresses = addresses(&config)?;
         let _ = oracle.track(0, addresses);
-        let channels =
-            Network::new(|channel| network.register(channel, RATE), oracle.clone(), oracle.clone());
+        let channels = std::array::from_fn(|channel| network.register(channel as u64, RATE));
+        let channels = Network::new(channels, oracle.clone(), oracle.clone());
         let mut network = network.start();
-        let engine = context.child("consensus").spawn(move |context| {
-            engine::run(context, channels, config.consensus, chain, inlet)
+        let mut engine = context.child("consensus").spawn(move |context| async move {
+            engine::run(context, channels, config.consensus, chain, inlet, "").await
         });
-        let mut engine = engine;
         let result = select! {
             _ = stopped => Ok(()),
             fault = &mut engine => Err(fault.unwrap_or_else(|error| Fault::Engine(error.to_string()))),
