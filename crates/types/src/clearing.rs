@@ -8,6 +8,7 @@
 use crate::id::{AccountId, BatteryId, ConnectionPoint, TransactionId};
 use crate::quantity::{Energy, PerMille, Power, Price};
 use crate::time::{Slot, SlotLength};
+use alloc::vec::Vec;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Version of this interface; the first field of every clearing.
@@ -30,7 +31,7 @@ pub struct Clearing {
     pub lots: Vec<Lot>,
     /// Requests, by ascending id, so that the order in which they came means nothing.
     pub requests: Vec<Request>,
-    /// The way from the battery to each connection point that appears in a request, ascending.
+    /// The way from the battery to each connection point that appears in a request or a lot, ascending.
     pub paths: Vec<Path>,
 }
 
@@ -145,11 +146,11 @@ pub struct Unserved {
 #[borsh(use_discriminant = true)]
 #[repr(u8)]
 pub enum UnservedReason {
-    /// Nothing that could be delivered is stored.
+    /// Nothing that could be delivered is stored, or less than is worth a match.
     NothingStored = 1,
-    /// Others offered more for what there is.
+    /// Others offered more for what there is, or as much and too little was left to share.
     Outbid = 2,
-    /// The offer does not cover what any lot cost.
+    /// The offer does not cover what was paid for the stored energy, or for enough of it.
     BelowFloor = 3,
     /// The connection point has no way to the battery.
     NoPath = 4,

@@ -1,5 +1,7 @@
 //! Bytes as text: `0x` and two lower-case hexadecimal digits a byte.
 
+use alloc::{string::String, vec::Vec};
+
 /// The text of some bytes.
 pub fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 + 2 * bytes.len());

@@ -3,6 +3,7 @@
 //! Always: a hash is SHA-256 over a domain label, a zero byte and the content, so that a hash of one
 //! kind is never a hash of another. Text form is `0x` and lower-case hexadecimal digits.
 
+use alloc::{borrow::ToOwned, format, string::String};
 use borsh::{BorshDeserialize, BorshSerialize};
 use core::fmt;
 

@@ -5,7 +5,11 @@
 //! canonical (one value, one byte string). Deliberately absent: the consensus library. Its certificates
 //! are decoded here by our own code, held to it by vectors that the server generates.
 //!
-//! Without the feature `ledger` only what the market contract needs is built.
+//! Without the feature `ledger` only what the market contract needs is built, and without the standard
+//! library, so that the contract stays small and names no folder of the machine that built it.
+#![cfg_attr(not(feature = "ledger"), no_std)]
+
+extern crate alloc;
 
 pub mod clearing;
 pub mod hex;
