@@ -37,7 +37,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 /// The longest key, in bytes. Bounds the trie's depth to nine times as many branches.
-pub const MAX_KEY_LENGTH: usize = 255;
+pub const MAX_KEY_LENGTH: usize = 128;
 
 /// Bit `index` of a key (see the module), as the side that a search takes: 0 or 1.
 pub fn side(key: &[u8], index: u16) -> usize {
@@ -186,5 +186,108 @@ mod hex_text {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         let text = String::deserialize(deserializer)?;
         crate::hex::decode(&text).ok_or_else(|| D::Error::custom("expected hexadecimal digits"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn key() -> impl Strategy<Value = Vec<u8>> {
+        prop::collection::vec(prop::sample::select(vec![0, 1, 0x80, 0xff]), 0..4)
+    }
+
+    fn bits(key: &[u8]) -> Vec<usize> {
+        (0..9 * 5).map(|index| side(key, index)).collect()
+    }
+
+    /// Any nodes at all above some entries: bits in any order, keys on any side.
+    #[derive(Clone, Debug)]
+    enum Forged {
+        Leaf(Vec<u8>, Vec<u8>),
+        Branch(u16, Box<[Forged; 2]>),
+    }
+
+    fn forged() -> impl Strategy<Value = Forged> {
+        let leaf = (key(), prop::collection::vec(any::<u8>(), 0..2)).prop_map(|(k, v)| Forged::Leaf(k, v));
+        leaf.prop_recursive(5, 24, 2, |below| {
+            (0..40_u16, below.clone(), below)
+                .prop_map(|(bit, left, right)| Forged::Branch(bit, Box::new([left, right])))
+        })
+    }
+
+    impl Forged {
+        fn hash(&self) -> Hash {
+            match self {
+                Self::Leaf(key, value) => leaf_hash(key, value),
+                Self::Branch(bit, sides) => branch_hash(*bit, &sides[0].hash(), &sides[1].hash()),
+            }
+        }
+
+        /// Every way down to every leaf, ended in every way that its maker could state.
+        fn proofs(&self, above: &[ProofBranch]) -> Vec<StateProof> {
+            match self {
+                Self::Leaf(key, value) => {
+                    let found = SearchEnd::Found { value: value.clone() };
+                    let other = SearchEnd::Other { key: key.clone(), value: value.clone() };
+                    let with = |end| StateProof { branches: above.to_vec(), end };
+                    vec![with(found), with(other), with(SearchEnd::Empty)]
+                }
+                Self::Branch(bit, sides) => {
+                    let way = |taken: usize| {
+                        let branch = ProofBranch { bit: *bit, other_side: sides[1 - taken].hash() };
+                        sides[taken].proofs(&[above, &[branch]].concat())
+                    };
+                    [way(0), way(1)].concat()
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn bits_order_keys_as_bytes_do(a in key(), b in key()) {
+            prop_assert_eq!(bits(&a).cmp(&bits(&b)), a.cmp(&b));
+            let first = bits(&a).iter().zip(bits(&b)).position(|(a, b)| *a != b);
+            prop_assert_eq!(first_difference(&a, &b).map(usize::from), first);
+        }
+
+        #[test]
+        fn no_root_however_made_gives_two_answers_for_one_key(forged in forged(), key in key()) {
+            let root = forged.hash();
+            let proofs = forged.proofs(&[]);
+            let mut passing: Vec<_> = proofs.iter().filter(|proof| proof.verify(&root, &key).is_ok()).collect();
+            passing.dedup();
+            prop_assert!(passing.len() <= 1, "{passing:?}");
+        }
+    }
+
+    #[test]
+    fn the_golden_proofs_verify_without_the_trie() {
+        let text = include_str!("../vectors/state.json");
+        let golden: serde_json::Value = serde_json::from_str(text).unwrap();
+        let bytes = |value: &serde_json::Value| value.as_str().map(|text| crate::hex::decode(text).unwrap());
+        let mut answers = [0, 0];
+        for case in golden["cases"].as_array().unwrap() {
+            let root: Hash = case["root"].as_str().unwrap().parse().unwrap();
+            for row in case["proofs"].as_array().unwrap() {
+                let proof: StateProof = borsh::from_slice(&bytes(&row["encoded"]).unwrap()).unwrap();
+                assert_eq!(proof, serde_json::from_value(row["proof"].clone()).unwrap());
+                let (key, value) = (bytes(&row["key"]).unwrap(), bytes(&row["value"]));
+                assert_eq!(proof.verify(&root, &key), Ok(value.as_deref()));
+                answers[usize::from(value.is_some())] += 1;
+            }
+        }
+        assert!(answers.iter().all(|count| *count > 0));
+    }
+
+    #[test]
+    fn an_absence_that_ends_at_the_searched_key_is_malformed() {
+        let (key, value) = (b"key".to_vec(), b"value".to_vec());
+        let root = leaf_hash(&key, &value);
+        let absent = StateProof { branches: vec![], end: SearchEnd::Other { key: key.clone(), value } };
+        assert_eq!(absent.verify(&root, &key), Err(ProofError::Malformed));
+        assert_eq!(absent.verify(&root, b"kez"), Ok(None));
     }
 }

@@ -55,7 +55,12 @@ impl Node {
         match self {
             Self::Leaf(leaf) => *leaf.hash.get_or_init(|| leaf_hash(leaf.key(), leaf.value())),
             Self::Branch(Branch { hash, bit, sides: [left, right] }) => {
-                *hash.get_or_init(|| branch_hash(*bit, &left.hash(), &right.hash()))
+                if let Some(hash) = hash.get() {
+                    return *hash;
+                }
+                // Recursion stays outside the cell, whose own frames would double the stack it takes.
+                let (left, right) = (left.hash(), right.hash());
+                *hash.get_or_init(|| branch_hash(*bit, &left, &right))
             }
         }
     }
