@@ -10,8 +10,8 @@ use wattbook_types::record::{Delivery, NotServed, Payment, Reservation, Stored};
 use wattbook_types::refusal::Remedy;
 use wattbook_types::transaction::Body;
 use wattbook_types::{
-    AccountId, Balance, BatteryId, Block, BlockId, ConnectionPoint, Energy, Hash, Height, Interval, LedgerClock,
-    LedgerId, Money, Power, Price, PublicKey, Refusal, Slot, SlotLength, Timestamp, Transaction,
+    AccountId, Balance, BatteryId, Block, BlockId, ConnectionPoint, Energy, Hash, Height, Interval,
+    LedgerClock, LedgerId, Money, Power, Price, PublicKey, Refusal, Slot, SlotLength, Timestamp, Transaction,
     TransactionId,
 };
 

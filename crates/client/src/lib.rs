@@ -2,3 +2,4 @@
 //! server when one is down, the stream of events, and the durable outbox of what must not be lost.
 
 pub mod api;
+pub mod http;

@@ -1,0 +1,183 @@
+//! The authentication servers' endpoints, one method each.
+
+use super::{ClientError, Links, Request, found};
+use crate::api::{
+    self, AccountInfo, BlockSummary, Community, Cursor, FinalityAnswer, Page, PricesNow, PurchaseRow,
+    RequestRow, ServerStatus, StateProofAnswer, StorageRow, SubmitRequest, TransactionStatus,
+};
+use std::time::Duration;
+use wattbook_types::{AccountId, Block, Genesis, Height, Transaction, TransactionId, hex};
+
+/// The authentication servers of a community, by the addresses of their HTTP APIs.
+///
+/// Clones share connections and the memory of which server answered last.
+#[derive(Clone)]
+pub struct Servers(Links);
+
+/// Which rows of a list are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListFilter {
+    /// At most so many rows (the server's default if not said).
+    pub limit: Option<usize>,
+    /// Only rows before this place (`Page::next` of the page before).
+    pub before: Option<Cursor>,
+    /// Only rows of this address.
+    pub address: Option<AccountId>,
+}
+
+/// The open answer of `GET /api/v1/events`, and who gives it.
+pub(crate) struct EventAnswer {
+    pub(crate) server: String,
+    pub(crate) response: reqwest::Response,
+}
+
+impl Servers {
+    /// Servers by their base addresses (`http://host:port`), in the order in which they are to be asked.
+    ///
+    /// # Errors
+    /// `BadAddress` where there is none, or one is not such an address.
+    pub fn new<S: AsRef<str>>(bases: impl IntoIterator<Item = S>) -> Result<Self, ClientError> {
+        Links::new(bases).map(Self)
+    }
+
+    /// Each server by itself, for asking every one of them.
+    pub fn each(&self) -> Vec<Self> {
+        (0..self.0.bases.len()).map(|index| Self(self.0.only(index))).collect()
+    }
+
+    /// The base addresses, in order.
+    pub fn addresses(&self) -> Vec<String> {
+        (0..self.0.bases.len()).map(|index| self.0.name(index)).collect()
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.bases.len()
+    }
+
+    /// Sends a transaction. Sending it again is safe: it counts once, and the answer says where it stands.
+    ///
+    /// # Errors
+    /// `Problem` with the refusal's code where it was refused; the others where nobody took it.
+    pub async fn submit(&self, transaction: &Transaction) -> Result<TransactionStatus, ClientError> {
+        let body = SubmitRequest { transaction: api::transaction_to_hex(transaction) };
+        self.0.json(&Request::post("/api/v1/transactions", &body)).await
+    }
+
+    /// Where a transaction stands.
+    pub async fn transaction(&self, id: &TransactionId) -> Result<TransactionStatus, ClientError> {
+        self.0.json(&Request::get(&format!("/api/v1/transactions/{id}"))).await
+    }
+
+    /// Final blocks in short, ascending from a height (without one: the newest).
+    pub async fn blocks(
+        &self,
+        from: Option<Height>,
+        limit: Option<u32>,
+    ) -> Result<Vec<BlockSummary>, ClientError> {
+        self.0.json(&Request::get("/api/v1/blocks").with("from", from).with("limit", limit)).await
+    }
+
+    /// The newest final block, in short.
+    pub async fn latest(&self) -> Result<BlockSummary, ClientError> {
+        self.0.json(&Request::get("/api/v1/blocks/latest")).await
+    }
+
+    /// A final block; `None` where that height is not final yet.
+    pub async fn block(&self, height: Height) -> Result<Option<Block>, ClientError> {
+        self.0.find(&Request::get(&format!("/api/v1/blocks/{height}"))).await
+    }
+
+    /// A final block's canonical bytes; `None` where that height is not final yet.
+    pub async fn block_bytes(&self, height: Height) -> Result<Option<Vec<u8>>, ClientError> {
+        let answer = self.0.bytes(&Request::get(&format!("/api/v1/blocks/{height}/raw"))).await;
+        Ok(found(answer)?.map(|(_, bytes)| bytes))
+    }
+
+    /// What proves a block final; `None` where that height is not final yet, and for the genesis block.
+    pub async fn finality(&self, height: Height) -> Result<Option<FinalityAnswer>, ClientError> {
+        self.0.find(&Request::get(&format!("/api/v1/blocks/{height}/finality"))).await
+    }
+
+    /// The storage list (Fig. 7A), newest first.
+    pub async fn storage_list(&self, filter: &ListFilter) -> Result<Page<StorageRow>, ClientError> {
+        self.0.json(&list("/api/v1/lists/storage", filter)).await
+    }
+
+    /// The purchase request list (Fig. 7B), newest first.
+    pub async fn request_list(&self, filter: &ListFilter) -> Result<Page<RequestRow>, ClientError> {
+        self.0.json(&list("/api/v1/lists/requests", filter)).await
+    }
+
+    /// The purchases list (Fig. 8), newest first.
+    pub async fn purchase_list(&self, filter: &ListFilter) -> Result<Page<PurchaseRow>, ClientError> {
+        self.0.json(&list("/api/v1/lists/purchases", filter)).await
+    }
+
+    /// An account; `None` where the address is not registered.
+    pub async fn account(&self, address: &AccountId) -> Result<Option<AccountInfo>, ClientError> {
+        self.0.find(&Request::get(&format!("/api/v1/accounts/{address}"))).await
+    }
+
+    /// What is paid now.
+    pub async fn prices(&self) -> Result<PricesNow, ClientError> {
+        self.0.json(&Request::get("/api/v1/prices")).await
+    }
+
+    /// Who and what the community is.
+    pub async fn community(&self) -> Result<Community, ClientError> {
+        self.0.json(&Request::get("/api/v1/community")).await
+    }
+
+    /// How the server that answers stands, and the ledger's totals. For every server: `each`.
+    pub async fn status(&self) -> Result<ServerStatus, ClientError> {
+        self.0.json(&Request::get("/api/v1/status")).await
+    }
+
+    /// The community as it began. Whoever knows the ledger's name can check it.
+    pub async fn genesis(&self) -> Result<Genesis, ClientError> {
+        self.0.json(&Request::get("/api/v1/genesis")).await
+    }
+
+    /// What stands under a key of the state, with its proof.
+    pub async fn state_proof(&self, key: &[u8]) -> Result<StateProofAnswer, ClientError> {
+        self.0.json(&Request::get("/api/v1/proofs/state").with("key", Some(hex::encode(key)))).await
+    }
+
+    /// Whether the server that answers can do its work.
+    pub async fn is_ready(&self) -> bool {
+        self.0.bytes(&Request::get("/readyz")).await.is_ok()
+    }
+
+    /// Opens the stream of events at the first server that answers.
+    pub(crate) async fn open_events(&self, from: Height, wait: Duration) -> Result<EventAnswer, ClientError> {
+        let request = Request::get("/api/v1/events").with("from", Some(from));
+        let mut errors = Vec::new();
+        for index in self.0.order() {
+            let server = self.0.name(index);
+            match self.0.open(index, &request, wait).await {
+                Ok(response) => {
+                    self.0.prefer(index);
+                    return Ok(EventAnswer { server, response });
+                }
+                Err(error) => errors.push(error),
+            }
+        }
+        Err(super::worst(errors))
+    }
+
+    /// Asks another server first from now on; used where the first one turns out to be no good.
+    pub(crate) fn turn_away_from(&self, server: &str) {
+        let count = self.0.bases.len();
+        if let Some(index) = (0..count).find(|&index| self.0.name(index) == server) {
+            self.0.prefer((index + 1) % count);
+        }
+    }
+}
+
+fn list<'a>(path: &'a str, filter: &ListFilter) -> Request<'a> {
+    Request::get(path)
+        .with("limit", filter.limit)
+        .with("before", filter.before)
+        .with("address", filter.address)
+}

@@ -1,0 +1,51 @@
+//! The storage side's endpoints, one method each.
+
+use super::{ClientError, Links, Request};
+use crate::api::{
+    self, Announcement, AnnouncementAnswer, DispatchAnswer, DispatchOrder, ReportQuery, SignedReport,
+};
+use wattbook_types::Transaction;
+
+/// The storage side of a community, by the address of its HTTP API.
+///
+/// Clones share connections.
+#[derive(Clone)]
+pub struct Storage(Links);
+
+impl Storage {
+    /// A storage side by its base address (`http://host:port`).
+    ///
+    /// # Errors
+    /// `BadAddress` where it is not such an address.
+    pub fn new(base: &str) -> Result<Self, ClientError> {
+        Links::new([base]).map(Self)
+    }
+
+    /// Signed reports, by sequence. Their signatures are for the caller to check.
+    pub async fn reports(&self, query: &ReportQuery) -> Result<Vec<Transaction>, ClientError> {
+        let request = Request::get("/api/v1/reports")
+            .with("from", query.from)
+            .with("limit", query.limit)
+            .with("slot", query.slot.map(|slot| slot.number()))
+            .with("fresh", query.fresh);
+        let signed: Vec<SignedReport> = self.0.json(&request).await?;
+        let decode = |report: &SignedReport| api::transaction_from_hex(&report.transaction);
+        signed.iter().map(decode).collect::<Result<_, _>>().map_err(|refusal| ClientError::MalformedAnswer {
+            server: self.0.name(0),
+            what: refusal.text().to_owned(),
+        })
+    }
+
+    /// Asks to transmit what a final reservation says. Asking again is safe.
+    ///
+    /// # Errors
+    /// `Problem` with the refusal's code where the storage side does not accept the order.
+    pub async fn dispatch(&self, order: &DispatchOrder) -> Result<DispatchAnswer, ClientError> {
+        self.0.json(&Request::post("/api/v1/dispatch", order)).await
+    }
+
+    /// Announces that a home is about to send (S1).
+    pub async fn announce(&self, announcement: &Announcement) -> Result<AnnouncementAnswer, ClientError> {
+        self.0.json(&Request::post("/api/v1/announcements", announcement)).await
+    }
+}
