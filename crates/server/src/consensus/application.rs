@@ -192,7 +192,9 @@ async fn wait(
     change: std::pin::Pin<Box<tokio::sync::futures::Notified<'_>>>,
     until: Option<RealTime>,
 ) {
-    let Some(until) = until else { return change.await };
+    let Some(until) = until else {
+        return change.await;
+    };
     let pause = until.since(now(clock)).max(Duration::from_millis(1));
     select! {
         _ = change => {},

@@ -8,7 +8,7 @@ use super::MAX_BLOCK_BYTES;
 use bytes::{BufMut, Bytes};
 use commonware_codec::{Buf, DecodeExt, EncodeSize, Error, Read, Write};
 use commonware_consensus::{BoundedBlock, Heightable, types::Height as LibraryHeight};
-use commonware_cryptography::{Digestible, Digested, ed25519, sha256};
+use commonware_cryptography::{Digested, Digestible, ed25519, sha256};
 use std::sync::Arc;
 use wattbook_types::{Block, BlockId, Height, PublicKey, SecretKey};
 

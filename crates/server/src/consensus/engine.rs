@@ -150,10 +150,11 @@ where
     );
     let mut broadcast = broadcast.start(network.blocks);
 
-    let (actor, marshal) = match archive(&context, &chain, provider, epocher.clone(), &page_cache, prefix).await {
-        Ok(archive) => archive,
-        Err(fault) => return fault,
-    };
+    let (actor, marshal) =
+        match archive(&context, &chain, provider, epocher.clone(), &page_cache, prefix).await {
+            Ok(archive) => archive,
+            Err(fault) => return fault,
+        };
     let (blocks, intake) = mpsc::unbounded_channel();
     let mut marshal_task = actor.start(Intake { blocks, status: status.clone() }, buffer, resolver);
 
@@ -189,8 +190,7 @@ where
         page_cache,
         status,
     };
-    let (votes, certificates, requests) =
-        (network.votes, network.certificates, network.certificate_requests);
+    let (votes, certificates, requests) = (network.votes, network.certificates, network.certificate_requests);
     let mut epochs =
         context.child("epochs").spawn(move |_| epochs.run(votes, certificates, requests, durable_end));
 
@@ -262,10 +262,12 @@ async fn archive<E: Runtime>(
     )
     .await
     .map_err(broken)?;
-    let blocks =
-        prunable::Archive::init(context.child("final_blocks"), archive_config(prefix, "blocks", (), page_cache))
-            .await
-            .map_err(broken)?;
+    let blocks = prunable::Archive::init(
+        context.child("final_blocks"),
+        archive_config(prefix, "blocks", (), page_cache),
+    )
+    .await
+    .map_err(broken)?;
     let genesis = WireBlock::new(chain.genesis())
         .ok_or_else(|| Fault::Engine("the genesis block is too long".to_owned()))?;
     let (actor, mailbox, _) = Actor::init(
@@ -294,7 +296,12 @@ async fn archive<E: Runtime>(
     Ok((actor, mailbox))
 }
 
-fn archive_config<C>(prefix: &str, name: &str, codec_config: C, page_cache: &CacheRef) -> prunable::Config<EightCap, C> {
+fn archive_config<C>(
+    prefix: &str,
+    name: &str,
+    codec_config: C,
+    page_cache: &CacheRef,
+) -> prunable::Config<EightCap, C> {
     prunable::Config {
         translator: EightCap,
         metadata_partition: format!("{prefix}final-{name}-metadata"),

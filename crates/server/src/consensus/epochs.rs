@@ -223,7 +223,9 @@ where
     }
 
     fn heard_elsewhere(&self, epoch: Epoch, heard: Option<(Channel, Message<ed25519::PublicKey>)>) {
-        let Some((other, (from, _))) = heard else { return };
+        let Some((other, (from, _))) = heard else {
+            return;
+        };
         if other > epoch.get() {
             let last = self.epocher.last(epoch).expect("every epoch ends");
             self.marshal.hint_finalized(last, NonEmptyVec::new(from));

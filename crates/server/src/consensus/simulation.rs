@@ -218,7 +218,8 @@ impl World {
 
     /// Cuts the world into groups that cannot reach each other. A server in no group is alone.
     pub async fn part(&mut self, groups: &[&[usize]]) {
-        let together = |a: usize, b: usize| groups.iter().any(|group| group.contains(&a) && group.contains(&b));
+        let together =
+            |a: usize, b: usize| groups.iter().any(|group| group.contains(&a) && group.contains(&b));
         let count = self.keys.len();
         self.cut = (0..count).flat_map(|a| (a + 1..count).map(move |b| (a, b))).collect();
         self.cut.retain(|&(a, b)| !together(a, b));

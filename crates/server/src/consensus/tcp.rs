@@ -58,9 +58,8 @@ pub fn start(config: TcpConfig, chain: Arc<dyn Chain>, inlet: Inlet) -> std::io:
     let (report, end) = watch::channel(None);
     let thread = thread::Builder::new().name("consensus".to_owned()).spawn(move || {
         // A panic in any of the engine's tasks comes out here.
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            run(config, chain, inlet, stopped)
-        }));
+        let result =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(config, chain, inlet, stopped)));
         let result = result.unwrap_or_else(|panic| Err(Fault::Engine(panic_message(&*panic))));
         report.send_replace(Some(result));
     })?;
@@ -118,7 +117,8 @@ fn run(
         .with_storage_directory(&config.folder)
         .with_tcp_nodelay(Some(true));
     runtime::Runner::new(runtime_config).start(|context| async move {
-        let (mut network, mut oracle) = lookup::Network::new(context.child("network"), network_config(&config));
+        let (mut network, mut oracle) =
+            lookup::Network::new(context.child("network"), network_config(&config));
         let addresses = addresses(&config)?;
         let _ = oracle.track(0, addresses);
         let channels = std::array::from_fn(|channel| network.register(channel as u64, RATE));

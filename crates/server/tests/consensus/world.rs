@@ -1,14 +1,14 @@
 //! Agreement under everything that may happen to servers and wires, in the deterministic world.
 
-mod toy;
-
+use super::toy::{Disk, Toy, keys, ledger, mark};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use toy::{Disk, Toy, keys, ledger, mark};
+
 use wattbook_server::consensus::simulation::{Link, Outcome, World, WorldConfig, run};
 use wattbook_server::consensus::{Fault, Handle, RealTime, channel};
-use wattbook_types::{BlockId, Hash, Height, SecretKey};
+use wattbook_types::finality::{Finality, ServerSet};
+use wattbook_types::{BlockId, Hash, Height, SecretKey, hex};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -317,4 +317,47 @@ fn every_final_block_has_a_certificate_at_or_above_it() {
             assert_eq!(block, town.disks[1].blocks()[height.number() as usize]);
         }
     });
+}
+
+/// The proofs that `crates/types` checks without the library. To write them anew after a change that is
+/// meant: `WATTBOOK_WRITE_VECTORS=1 cargo test -p wattbook-server --test consensus vectors`.
+#[test]
+fn finality_vectors_are_what_the_library_makes() {
+    let outcome = play(WorldConfig { epoch_blocks: 4, ..config(13, 4) }, async |mut town| {
+        for number in 0..10 {
+            town.submit(number % 4, &format!("mark {number}"));
+            town.world.sleep(Duration::from_millis(7)).await;
+        }
+        assert!(town.settled(&[0, 1, 2, 3], 30 * SECOND).await);
+        let blocks = town.disks[0].blocks();
+        let mut proofs = Vec::new();
+        // The last one goes through two children, as where a block has no certificate of its own.
+        let own = blocks[1..].iter().map(|block| (block, block.height()));
+        for (block, certified) in own.chain([(&blocks[2], blocks[4].height())]) {
+            let height = block.height();
+            let found = town.handle(0).certificate(certified).await.expect("certified");
+            let range = height.number() as usize..=found.height.number() as usize;
+            let headers = blocks[range].iter().map(|block| block.signed.clone()).collect();
+            let finality = Finality { certificate: found.certificate, headers };
+            let proven = finality.verify(&ledger(), &servers()).expect("our code agrees");
+            assert_eq!(proven, block.header());
+            proofs.push(serde_json::json!({
+                "height": height.number(),
+                "finality": hex::encode(&borsh::to_vec(&finality).expect("in memory")),
+            }));
+        }
+        proofs
+    });
+    let keys: Vec<_> = servers().keys().iter().map(ToString::to_string).collect();
+    let made = serde_json::json!({ "ledger": ledger(), "servers": keys, "proofs": outcome.result });
+    let text = serde_json::to_string_pretty(&made).expect("in memory") + "\n";
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../types/vectors/finality.json");
+    if std::env::var_os("WATTBOOK_WRITE_VECTORS").is_some() {
+        std::fs::write(path, &text).expect("the repository can be written");
+    }
+    assert_eq!(std::fs::read_to_string(path).expect("the vectors are there"), text);
+}
+
+fn servers() -> ServerSet {
+    ServerSet::new(keys(4).iter().map(SecretKey::public_key).collect())
 }
