@@ -18,13 +18,13 @@ const REQUIRED: &[&str] = &[
     "docs/protocol.md",
     "docs/refusals.md",
     "docs/requirements.md",
-    "docs/vectors/check.py",
+    "crates/types/vectors/check.py",
 ];
 const README: &str = "README.md";
 const CI: &str = ".ci/run";
 /// The command that tests everything: in the README, and what continuous integration calls.
 const TEST_COMMAND: &str = "cargo xtask check";
-const VECTORS: &str = "docs/vectors/";
+const VECTORS: &str = "crates/types/vectors/";
 
 /// Looks at the documents.
 pub fn check(root: &Path, tree: &Tree) -> Vec<Finding> {

@@ -1,0 +1,632 @@
+#!/usr/bin/env python3
+"""Reads the golden vectors beside it with nothing but docs/protocol.md in mind.
+
+Standard library only. Decodes every encoding into the JSON form and back, derives every hash, address,
+root and name anew, and verifies every signature by its own Ed25519 (ZIP 215). Exit code 0 if all agree.
+"""
+
+import hashlib
+import json
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+checked = 0
+
+
+def load(name):
+    with open(os.path.join(HERE, name), encoding="utf-8") as file:
+        return json.load(file)
+
+
+def expect(condition, what):
+    global checked
+    checked += 1
+    if not condition:
+        sys.exit("disagrees: " + what)
+
+
+def raw(text):
+    assert text.startswith("0x"), text
+    return bytes.fromhex(text[2:])
+
+
+def text_of(data):
+    return "0x" + data.hex()
+
+
+# --- Section 1: bytes. A codec is a pair: read(Input) -> JSON value, write(JSON value) -> bytes. ---
+
+
+class Malformed(Exception):
+    pass
+
+
+class Input:
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, count):
+        if self.at + count > len(self.data):
+            raise Malformed("too short")
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+
+class Codec:
+    def __init__(self, read, write):
+        self.read, self.write = read, write
+
+
+def number(size):
+    return Codec(
+        lambda source: int.from_bytes(source.take(size), "little"),
+        lambda value: value.to_bytes(size, "little"),
+    )
+
+
+def optional(inner):
+    def read(source):
+        flag = source.take(1)[0]
+        if flag > 1:
+            raise Malformed("neither 0 nor 1")
+        return inner.read(source) if flag else None
+
+    return Codec(read, lambda value: b"\0" if value is None else b"\1" + inner.write(value))
+
+
+def list_of(inner):
+    def read(source):
+        return [inner.read(source) for _ in range(u32.read(source))]
+
+    return Codec(read, lambda values: u32.write(len(values)) + b"".join(map(inner.write, values)))
+
+
+def structure(**fields):
+    def read(source):
+        return {name: codec.read(source) for name, codec in fields.items()}
+
+    return Codec(read, lambda value: b"".join(codec.write(value[name]) for name, codec in fields.items()))
+
+
+def names(**tags):
+    """A choice without fields, in JSON its name."""
+    by_tag = {tag: name for name, tag in tags.items()}
+
+    def read(source):
+        tag = source.take(1)[0]
+        if tag not in by_tag:
+            raise Malformed("unknown tag")
+        return by_tag[tag]
+
+    return Codec(read, lambda name: bytes([tags[name]]))
+
+
+def choice(wrap, unwrap, **cases):
+    """A choice with fields: name=(tag, codec). `wrap` and `unwrap` make its JSON form."""
+    by_tag = {tag: (name, codec) for name, (tag, codec) in cases.items()}
+
+    def read(source):
+        tag = source.take(1)[0]
+        if tag not in by_tag:
+            raise Malformed("unknown tag")
+        name, codec = by_tag[tag]
+        return wrap(name, codec.read(source))
+
+    def write(value):
+        name, inner = unwrap(value)
+        tag, codec = cases[name]
+        return bytes([tag]) + codec.write(inner)
+
+    return Codec(read, write)
+
+
+def decode(codec, data):
+    source = Input(data)
+    value = codec.read(source)
+    if source.at != len(data):
+        raise Malformed("bytes left over")
+    return value
+
+
+def both_ways(codec, data, value, what):
+    expect(decode(codec, data) == value, what + ": decoding")
+    expect(codec.write(value) == data, what + ": encoding")
+
+
+u8, u16, u32, u64 = number(1), number(2), number(4), number(8)
+
+
+def read_bool(source):
+    value = source.take(1)[0]
+    if value > 1:
+        raise Malformed("neither 0 nor 1")
+    return value == 1
+
+
+boolean = Codec(read_bool, lambda value: b"\1" if value else b"\0")
+hash32 = Codec(lambda source: text_of(source.take(32)), raw)
+blob = Codec(lambda source: text_of(source.take(u32.read(source))), lambda text: u32.write(len(raw(text))) + raw(text))
+
+
+def read_text(source):
+    try:
+        return source.take(u32.read(source)).decode("utf-8")
+    except UnicodeDecodeError:
+        raise Malformed("not UTF-8") from None
+
+
+text = Codec(read_text, lambda value: u32.write(len(value.encode())) + value.encode())
+
+# --- Section 2: hashes. ---
+
+
+def H(label, content=b""):
+    return hashlib.sha256(label.encode("ascii") + b"\0" + content).digest()
+
+
+# --- Section 3: keys, signatures, addresses. ---
+
+
+def tagged(size):
+    def read(source):
+        if source.take(1) != b"\0":
+            raise Malformed("unknown algorithm")
+        return "ed25519:" + text_of(source.take(size))
+
+    return Codec(read, lambda value: b"\0" + raw(value.removeprefix("ed25519:")))
+
+
+public_key, signature = tagged(32), tagged(64)
+
+P = 2**255 - 19
+L = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+ROOT = pow(2, (P - 1) // 4, P)
+
+
+def point(data):
+    """Decodes a point by ZIP 215; None where there is none."""
+    whole = int.from_bytes(data, "little")
+    y, odd = (whole & (2**255 - 1)) % P, whole >> 255
+    u, v = (y * y - 1) % P, (D * y * y + 1) % P
+    x = u * pow(v, 3, P) * pow(u * pow(v, 7, P), (P - 5) // 8, P) % P
+    if v * x * x % P != u:
+        x = x * ROOT % P
+    if v * x * x % P != u:
+        return None
+    if x & 1 != odd:
+        x = -x % P
+    return (x, y, 1, x * y % P)
+
+
+def add(a, b):
+    A, B = (a[1] - a[0]) * (b[1] - b[0]) % P, (a[1] + a[0]) * (b[1] + b[0]) % P
+    C, E = 2 * a[3] * b[3] * D % P, 2 * a[2] * b[2] % P
+    return ((B - A) * (E - C) % P, (B + A) * (E + C) % P, (E - C) * (E + C) % P, (B - A) * (B + A) % P)
+
+
+def times(factor, base):
+    result = (0, 1, 1, 0)
+    while factor:
+        if factor & 1:
+            result = add(result, base)
+        base, factor = add(base, base), factor >> 1
+    return result
+
+
+BASE = point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
+
+
+def verifies(key, message, signed):
+    key, signed = raw(key.removeprefix("ed25519:")), raw(signed.removeprefix("ed25519:"))
+    A, R, s = point(key), point(signed[:32]), int.from_bytes(signed[32:], "little")
+    if A is None or R is None or s >= L:
+        return False
+    k = int.from_bytes(hashlib.sha512(signed[:32] + key + message).digest(), "little") % L
+    left, right = times(8 * s, BASE), times(8, add(R, times(k, A)))
+    return (left[0] * right[2] - right[0] * left[2]) % P == 0 and (left[1] * right[2] - right[1] * left[2]) % P == 0
+
+
+def public_of(seed):
+    digest = bytearray(hashlib.sha512(seed).digest()[:32])
+    digest[0] &= 248
+    digest[31] = digest[31] & 63 | 64
+    x, y, z, _ = times(int.from_bytes(digest, "little"), BASE)
+    inverse = pow(z, P - 2, P)
+    x, y = x * inverse % P, y * inverse % P
+    return (y | (x & 1) << 255).to_bytes(32, "little")
+
+
+def address(key):
+    return text_of(H("wattbook/account", public_key.write(key)))
+
+
+# --- Sections 4 to 7: types. ---
+
+battery_id, connection_point = u16, u32
+energy = power = money = price = register = timestamp = slot = height = u64
+per_mille = u16
+interval = structure(start=timestamp, end=timestamp)
+clock = structure(real_origin=u64, ledger_origin=timestamp, rate=u32, rate_per=u32, accelerated=boolean)
+
+generation = names(solar=1, wind=2, gas=3)
+sale = structure(
+    battery=battery_id, connection_point=connection_point, interval=interval, sent=energy,
+    generation=generation, asked=optional(price),
+)
+purchase = structure(
+    battery=battery_id, connection_point=connection_point, slot=slot, energy=energy, offered=price,
+    payment=names(points=1),
+)
+feeder_row = structure(connection_point=connection_point, received=register, delivered=register)
+report = structure(
+    battery=battery_id, boot_epoch=u32, sequence=u64, time=timestamp, slot=slot,
+    occasion=names(slot_end=1, interim=2), **{"import": register}, export=register, stored=energy,
+    capacity=energy, charge_limit=power, discharge_limit=power, rows=list_of(feeder_row),
+)
+body = choice(
+    lambda name, value: {name: value}, lambda value: next(iter(value.items())),
+    sale=(1, sale), purchase=(2, purchase), report=(9, report),
+)
+payload = structure(
+    ledger=hash32, holder=hash32, destination=optional(hash32), valid_until=timestamp, nonce=u64, body=body,
+)
+transaction = structure(payload=payload, signature=signature)
+
+
+def refusal_codes():
+    """The table of docs/refusals.md."""
+    path = os.path.join(HERE, "..", "..", "..", "docs", "refusals.md")
+    with open(path, encoding="utf-8") as file:
+        rows = [line.split("|") for line in file if line.startswith("|")]
+    return {int(row[1]): row[2].strip().strip("`") for row in rows if row[1].strip().isdigit()}
+
+
+REFUSALS = refusal_codes()
+
+
+def read_refusal(source):
+    code = u16.read(source)
+    if code not in REFUSALS:
+        raise Malformed("no such refusal")
+    return REFUSALS[code]
+
+
+refusal = Codec(read_refusal, lambda code: u16.write(next(n for n, c in REFUSALS.items() if c == code)))
+lot_parts = list_of(structure(sale=hash32, seller=hash32, generation=generation, energy=energy))
+stored = structure(
+    sale=hash32, seller=hash32, battery=battery_id, connection_point=connection_point, interval=interval,
+    generation=generation, sent=energy, received=energy, price=price,
+)
+not_served = structure(
+    purchase=hash32, buyer=hash32, slot=slot, energy=energy, reason=refusal, lowest_served=optional(price),
+)
+delivery = structure(
+    purchase=hash32, report=optional(hash32), buyer=hash32, battery=battery_id,
+    connection_point=connection_point, slot=slot, reserved=energy, delivered=energy, price=price,
+    parts=lot_parts, end=names(complete=1, partial=2, nothing=3, unreported=4),
+)
+reservation = structure(
+    purchase=hash32, buyer=hash32, battery=battery_id, connection_point=connection_point, slot=slot,
+    energy=energy, price=price, parts=lot_parts,
+)
+payment = structure(
+    purpose=names(incentive=1, purchase=2, margin=3, remainder=4, opening=5), about=hash32,
+    **{"from": hash32}, to=hash32, amount=money,
+)
+record = choice(
+    lambda name, value: {"kind": name, **value}, lambda value: (value["kind"], value),
+    stored=(1, stored), not_served=(2, not_served), delivery=(3, delivery), reservation=(4, reservation),
+    payment=(5, payment),
+    clearing_skipped=(6, structure(battery=battery_id, slot=slot, reason=refusal)),
+)
+
+server = structure(key=public_key, name=text)
+account = structure(
+    key=public_key, role=names(member=1, storage=2), member=hash32, opening=money, credit=money, suspended=boolean,
+)
+battery = structure(
+    id=battery_id, name=text, storage=hash32, capacity=energy, charge_limit=power, discharge_limit=power,
+    charge_efficiency=per_mille, discharge_efficiency=per_mille, standing_loss_ppm_per_hour=u32,
+    **{"import": register}, export=register, pool_limit=money,
+)
+point_spec = structure(
+    id=connection_point, member=hash32, battery=battery_id, line_loss=per_mille, distance=u32,
+    received=register, delivered=register,
+)
+prices = structure(selling=price, buying=price, seller_floor=price, buyer_cap=price, operator_margin=per_mille)
+rules = structure(
+    slot_length=u32, gate_lead_ms=u64, delivery_grace_ms=u64, sale_deadline_ms=u64, purchase_horizon_ms=u64,
+    report_max_age_ms=u64, time_tolerance_ms=u64, loss_tolerance=per_mille, loss_tolerance_wh=energy,
+    smallest_order=energy, max_orders_per_clearing=u32, max_open_orders=u32, max_validity_ms=u64,
+    seen_retention_ms=u64, max_deadlines_per_block=u32, max_ahead_real_ms=u64, max_behind_real_ms=u64,
+    epoch_blocks=u64, max_block_bytes=u32,
+)
+genesis = structure(
+    version=u16, name=text, time=timestamp, clock=clock, servers=list_of(server), accounts=list_of(account),
+    batteries=list_of(battery), connection_points=list_of(point_spec), prices=prices, rules=rules,
+    contract=blob, contract_limits=structure(fuel=u64, memory_pages=u32, stack_height=u32),
+)
+header = structure(
+    protocol_version=u16, ledger=hash32, height=height, parent=hash32, time=timestamp,
+    transactions_root=hash32, records_root=hash32, state_root=hash32, contract=hash32, next_servers=hash32,
+    proposer=public_key,
+)
+signed_header = structure(header=header, signature=signature)
+block = structure(signed=signed_header, transactions=list_of(transaction), records=list_of(record))
+
+# --- Section 8: trees. ---
+
+merkle_path = structure(index=u32, leaves=u32, siblings=list_of(hash32))
+
+
+def leaf(data):
+    return H("wattbook/leaf", data)
+
+
+def node(left, right):
+    return H("wattbook/node", left + right)
+
+
+def split(count):
+    k = 1
+    while k * 2 < count:
+        k *= 2
+    return k
+
+
+def tree_root(hashes):
+    if not hashes:
+        return H("wattbook/empty")
+    if len(hashes) == 1:
+        return hashes[0]
+    k = split(len(hashes))
+    return node(tree_root(hashes[:k]), tree_root(hashes[k:]))
+
+
+def climb(path, data):
+    place, size, turns = path["index"], path["leaves"], []
+    if place >= size:
+        return None
+    while size > 1:
+        k = split(size)
+        right = place >= k
+        turns.append(right)
+        place, size = (place - k, size - k) if right else (place, k)
+    if len(turns) != len(path["siblings"]):
+        return None
+    below = leaf(data)
+    for right, sibling in zip(reversed(turns), map(raw, path["siblings"])):
+        below = node(sibling, below) if right else node(below, sibling)
+    return below
+
+
+# --- Section 9: state. ---
+
+
+def wrap_end(name, value):
+    return name if name == "empty" else {name: value}
+
+
+def unwrap_end(value):
+    return (value, {}) if isinstance(value, str) else next(iter(value.items()))
+
+
+state_proof = structure(
+    branches=list_of(structure(bit=u16, other_side=hash32)),
+    end=choice(
+        wrap_end, unwrap_end, empty=(0, structure()), found=(1, structure(value=blob)),
+        other=(2, structure(key=blob, value=blob)),
+    ),
+)
+
+
+def key_bit(key, index):
+    byte, place = divmod(index, 9)
+    if byte >= len(key):
+        return 0
+    return 1 if place == 0 else key[byte] >> (8 - place) & 1
+
+
+def state_leaf(key, value):
+    return H("wattbook/state-leaf", u32.write(len(key)) + key + value)
+
+
+def state_branch(bit, left, right):
+    return H("wattbook/state-branch", u16.write(bit) + left + right)
+
+
+def state_root(entries, bit=0):
+    """The root over (key, value) pairs, from the definition of the tree."""
+    if not entries:
+        return H("wattbook/state-empty")
+    if len(entries) == 1:
+        return state_leaf(*entries[0])
+    sides = [[entry for entry in entries if key_bit(entry[0], bit) == side] for side in (0, 1)]
+    if not sides[0] or not sides[1]:
+        return state_root(entries, bit + 1)
+    return state_branch(bit, state_root(sides[0], bit + 1), state_root(sides[1], bit + 1))
+
+
+def prove(proof, root, key):
+    """("found", value), ("absent", None), or None where the proof shows nothing."""
+    branches, (kind, end) = proof["branches"], unwrap_end(proof["end"])
+    bits = [branch["bit"] for branch in branches]
+    if len(key) > 128 or any(a >= b for a, b in zip(bits, bits[1:])):
+        return None
+    if kind == "empty":
+        if branches:
+            return None
+        below, answer = H("wattbook/state-empty"), ("absent", None)
+    elif kind == "found":
+        below, answer = state_leaf(key, raw(end["value"])), ("found", raw(end["value"]))
+    else:
+        other = raw(end["key"])
+        if other == key or any(key_bit(key, bit) != key_bit(other, bit) for bit in bits):
+            return None
+        below, answer = state_leaf(other, raw(end["value"])), ("absent", None)
+    for branch in reversed(branches):
+        side = raw(branch["other_side"])
+        left, right = (side, below) if key_bit(key, branch["bit"]) else (below, side)
+        below = state_branch(branch["bit"], left, right)
+    return answer if below == root else None
+
+
+# --- Section 11: clearing. ---
+
+clearing = structure(
+    version=u16, slot=slot, slot_length=u32,
+    battery=structure(battery=battery_id, stored=energy, capacity=energy, deliverable=energy, discharge_limit=power),
+    prices=structure(buyer_cap=price, smallest=energy),
+    lots=list_of(structure(
+        sale=hash32, seller=hash32, connection_point=connection_point, slot=slot, deliverable=energy, floor=price,
+    )),
+    requests=list_of(structure(
+        purchase=hash32, buyer=hash32, connection_point=connection_point, energy=energy, offered=price,
+    )),
+    paths=list_of(structure(connection_point=connection_point, loss=per_mille, distance=u32)),
+)
+answer = structure(
+    matches=list_of(structure(request=u32, price=price, parts=list_of(structure(lot=u32, energy=energy)))),
+    refused=list_of(structure(request=u32, reason=u8)),
+)
+
+# --- The vectors. ---
+
+
+def check_keys():
+    vectors = load("keys.json")
+    for row in vectors["keys"]:
+        key = "ed25519:" + text_of(public_of(raw(row["seed"])))
+        expect(key == row["public_key"], "public key")
+        both_ways(public_key, raw(row["bytes"]), key, "public key")
+        expect(address(key) == row["address"], "address")
+    for name in ("operator", "community", "issuance"):
+        expect(text_of(H("wattbook/" + name)) == vectors["addresses"][name], name)
+    pool = text_of(H("wattbook/pool", battery_id.write(7)))
+    expect(pool == vectors["addresses"]["pool of battery 7"], "pool")
+    for row in vectors["signatures"]:
+        good = verifies(row["public_key"], raw(row["message"]), row["signature"])
+        expect(good == row["good"], "signature: " + row["why"])
+
+
+def check_transactions():
+    vectors = load("transactions.json")
+    for row in vectors["transactions"]:
+        value, data = row["value"], raw(row["bytes"])
+        both_ways(transaction, data, value, row["title"])
+        content = payload.write(value["payload"])
+        expect(text_of(H("wattbook/transaction", content)) == row["id"], row["title"] + ": id")
+        expect(address(row["signer"]) == value["payload"]["holder"], row["title"] + ": holder")
+        signed = b"wattbook/transaction\0" + content
+        expect(verifies(row["signer"], signed, value["signature"]), row["title"] + ": signature")
+    for row in vectors["malformed"]:
+        try:
+            decode(transaction, raw(row["bytes"]))
+        except Malformed:
+            expect(True, row["why"])
+        else:
+            expect(False, row["why"] + " was read")
+
+
+def check_block():
+    vectors = load("genesis.json")
+    both_ways(genesis, raw(vectors["bytes"]), vectors["value"], "genesis")
+    expect(text_of(H("wattbook/genesis", raw(vectors["bytes"]))) == vectors["ledger"], "ledger")
+    contract = text_of(H("wattbook/contract", raw(vectors["value"]["contract"])))
+    expect(contract == vectors["contract_hash"], "contract")
+    keys = sorted((server["key"] for server in vectors["value"]["servers"]), key=public_key.write)
+    servers = text_of(H("wattbook/servers", list_of(public_key).write(keys)))
+    expect(servers == vectors["server_set"], "server set")
+
+    for row in load("records.json"):
+        both_ways(record, raw(row["bytes"]), row["value"], row["title"])
+
+    vector = load("block.json")
+    value, data = vector["value"], raw(vector["bytes"])
+    both_ways(block, data, value, "block")
+    head = value["signed"]["header"]
+    expect(len(header.write(head)) == 275, "length of a header")
+    expect(text_of(H("wattbook/block", signed_header.write(value["signed"]))) == vector["id"], "block id")
+    signed = b"wattbook/header\0" + header.write(head)
+    expect(verifies(head["proposer"], signed, value["signed"]["signature"]), "proposer's signature")
+    leaves = [leaf(transaction.write(one)) for one in value["transactions"]]
+    expect(text_of(tree_root(leaves)) == head["transactions_root"], "transactions root")
+    leaves = [leaf(record.write(one)) for one in value["records"]]
+    expect(text_of(tree_root(leaves)) == head["records_root"], "records root")
+    expect((head["ledger"], head["contract"]) == (text_of(H("wattbook/genesis", raw(vectors["bytes"]))), contract), "header")
+    for row in vector["record_paths"]:
+        both_ways(merkle_path, raw(row["path_bytes"]), row["path"], "path")
+        expect(text_of(climb(row["path"], raw(row["record"]))) == head["records_root"], "path of a record")
+    expect(text_of(tree_root([])) == vector["empty_root"], "empty root")
+
+
+def check_trees():
+    for tree in load("trees.json"):
+        leaves = [raw(one) for one in tree["leaves"]]
+        expect(text_of(tree_root([leaf(one) for one in leaves])) == tree["root"], "root")
+        for place, path in enumerate(tree["paths"]):
+            expect(path["index"] == place and text_of(climb(path, leaves[place])) == tree["root"], "path")
+
+
+def check_state():
+    for case in load("state.json")["cases"]:
+        entries = [(raw(key), raw(value)) for key, value in case["entries"]]
+        expect(text_of(state_root(entries)) == case["root"], "state root")
+        for row in case["proofs"]:
+            both_ways(state_proof, raw(row["encoded"]), row["proof"], "state proof")
+            shown = prove(row["proof"], raw(case["root"]), raw(row["key"]))
+            wanted = ("absent", None) if row["value"] is None else ("found", raw(row["value"]))
+            expect(shown == wanted, "what a state proof shows")
+            if case["entries"]:
+                altered = bytes([raw(case["root"])[0] ^ 1]) + raw(case["root"])[1:]
+                expect(prove(row["proof"], altered, raw(row["key"])) is None, "another root")
+
+
+def fits(value):
+    return value if value < 2**64 else None
+
+
+def check_numbers():
+    vectors = load("rounding.json")
+    for row in vectors["costs"]:
+        product = row["price"] * row["energy"]
+        expect(fits(product // 1000) == row["cost"], "cost")
+        expect(fits(-(-product // 1000)) == row["set_aside"], "set aside")
+    for row in vectors["covering"]:
+        covering = -(-row["money"] * 1000 // row["energy"]) if row["energy"] else None
+        expect(covering == row["price"], "covering price")
+    for row in vectors["shares"]:
+        expect(row["money"] * row["rate"] // 1000 == row["share"], "share")
+    for row in vectors["power"]:
+        expect(row["power"] * row["seconds"] // 3600 == row["energy"], "energy of power")
+    vectors = load("time.json")
+    c = vectors["clock"]
+    for row in vectors["to_ledger"]:
+        passed = (row["real"] - c["real_origin"]) * c["rate"] // c["rate_per"]
+        expect(c["ledger_origin"] + passed == row["ledger"], "ledger time")
+    for row in vectors["to_real"]:
+        passed = -(-(row["ledger"] - c["ledger_origin"]) * c["rate_per"] // c["rate"])
+        expect(c["real_origin"] + passed == row["real"], "real time")
+
+
+def check_clearing():
+    vectors = load("clearing.json")
+    both_ways(clearing, raw(vectors["clearing"]["bytes"]), vectors["clearing"]["value"], "clearing")
+    both_ways(answer, raw(vectors["answer"]["bytes"]), vectors["answer"]["value"], "answer")
+
+
+def main():
+    check_keys()
+    check_transactions()
+    check_block()
+    check_trees()
+    check_state()
+    check_numbers()
+    check_clearing()
+    print(f"{checked} statements of docs/protocol.md agree")
+
+
+if __name__ == "__main__":
+    main()
