@@ -9,6 +9,7 @@
 mod servers;
 mod storage;
 
+pub(crate) use servers::EventAnswer;
 pub use servers::{ListFilter, Servers};
 pub use storage::Storage;
 
@@ -312,7 +313,7 @@ fn found<T>(answer: Result<T, ClientError>) -> Result<Option<T>, ClientError> {
 }
 
 /// An error with all its causes: reqwest's own text leaves out the one that matters.
-fn causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

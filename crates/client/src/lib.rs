@@ -2,4 +2,5 @@
 //! server when one is down, the stream of events, and the durable outbox of what must not be lost.
 
 pub mod api;
+pub mod events;
 pub mod http;
