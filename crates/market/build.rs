@@ -86,7 +86,8 @@ fn sysroot() -> Option<PathBuf> {
 
 /// What the compiler said, with the remedy where the target is not installed.
 fn explained(stderr: &str) -> String {
-    let missing = stderr.contains("can't find crate for `core`") || stderr.contains("target may not be installed");
+    let missing =
+        stderr.contains("can't find crate for `core`") || stderr.contains("target may not be installed");
     let advice = if missing {
         format!("\nThe compiler has no {TARGET} target. Install it with: rustup target add {TARGET}\n")
     } else {

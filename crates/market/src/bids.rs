@@ -50,8 +50,7 @@ struct Ways(Vec<(ConnectionPoint, PerMille)>);
 
 impl Ways {
     fn new(clearing: &Clearing) -> Self {
-        let mut ways: Vec<_> =
-            clearing.paths.iter().map(|path| (path.connection_point, path.loss)).collect();
+        let mut ways: Vec<_> = clearing.paths.iter().map(|path| (path.connection_point, path.loss)).collect();
         ways.sort_unstable();
         Self(ways)
     }
