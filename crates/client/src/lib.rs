@@ -4,3 +4,5 @@
 pub mod api;
 pub mod events;
 pub mod http;
+pub mod outbox;
+pub mod outcome;

@@ -1,0 +1,50 @@
+//! What follows from a transaction, gathered from the records of final blocks.
+//!
+//! Always: gathering a block twice changes nothing; who gathers all blocks from the transaction's own
+//! arrives at what a server answers. Used by servers and clients alike, so that both say the same.
+
+use crate::api::Outcome;
+use wattbook_types::transaction::Body;
+use wattbook_types::{Record, TransactionId};
+
+/// The transaction that a record is about, where it is about one.
+pub fn subject(record: &Record) -> Option<TransactionId> {
+    match record {
+        Record::Stored(stored) => Some(stored.sale),
+        Record::NotServed(not_served) => Some(not_served.purchase),
+        Record::Reservation(reservation) => Some(reservation.purchase),
+        Record::Delivery(delivery) => Some(delivery.purchase),
+        Record::Payment(payment) => Some(payment.about),
+        Record::ClearingSkipped(_) => None,
+    }
+}
+
+impl Outcome {
+    /// Takes in what the records of one block say about a transaction with this name and body.
+    pub fn gather(&mut self, id: &TransactionId, body: &Body, records: &[Record]) {
+        for record in records.iter().filter(|record| subject(record).as_ref() == Some(id)) {
+            match record {
+                Record::Stored(stored) => self.stored = Some(stored.clone()),
+                Record::NotServed(not_served) => self.not_served = Some(not_served.clone()),
+                Record::Reservation(reservation) => self.reservation = Some(reservation.clone()),
+                Record::Delivery(delivery) => self.delivery = Some(delivery.clone()),
+                Record::Payment(payment) if !self.payments.contains(payment) => {
+                    self.payments.push(payment.clone());
+                }
+                Record::Payment(_) | Record::ClearingSkipped(_) => {}
+            }
+        }
+        self.ended = self.nothing_more_can_follow(body);
+    }
+
+    /// A sale is paid in the block that stores it; a purchase ends with its delivery, or unserved.
+    fn nothing_more_can_follow(&self, body: &Body) -> bool {
+        match body {
+            Body::Sale(_) => self.stored.is_some(),
+            Body::Purchase(_) => {
+                self.delivery.is_some() || (self.not_served.is_some() && self.reservation.is_none())
+            }
+            Body::Report(_) => true,
+        }
+    }
+}
