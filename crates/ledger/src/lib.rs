@@ -1,3 +1,31 @@
+//! The ledger: a deterministic state machine over signed transactions.
 //!
+//! Always: no input or output, no clock, no randomness, no floating point, no hashed order; the same
+//! blocks give the same state on every machine. After every block energy and money are conserved, which is
+//! counted anew, not assumed (`invariants`). Not here: signatures of transactions (checked once by whoever
+//! admits them), storage, and agreement between servers (crate `server`).
+//!
+//! `check` says whether a transaction may enter, `execute` what a block does, `trade` how a slot is
+//! cleared, `settle` what a report brings about; `tables` is what is remembered in between.
 
+mod accounts;
+pub mod answer;
+mod check;
+pub mod community;
+pub mod contract;
+mod execute;
+mod genesis;
+pub mod invariants;
+mod ledger;
+pub mod pool;
+mod settle;
 pub mod state;
+pub mod tables;
+mod trade;
+pub mod view;
+
+pub use check::statement_hash;
+pub use contract::{Contract, ContractError, ContractFailure};
+pub use genesis::GenesisError;
+pub use ledger::{BlockError, BuiltBlock, Ledger};
+pub use state::State;

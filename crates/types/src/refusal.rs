@@ -144,6 +144,9 @@ refusals! {
     PoolLimit = 40, "pool-limit", Wait,
         "The battery's pool may not owe more; it cannot buy until it has sold.",
         "Send the sale again later.";
+    SaleTooLate = 41, "sale-too-late", Never,
+        "The time in which this reception could be sold has passed.",
+        "Nothing: sales are accepted until the community's deadline.";
     // Buying.
     OrderTooSmall = 50, "order-too-small", Change,
         "The request is smaller than the smallest that the community accepts.",

@@ -1,0 +1,150 @@
+//! A community with sensible values, to start from: demonstrations, tests, and later `init`.
+//!
+//! Always: the same plan gives the same genesis. Keys are made by the caller. Not here: where keys and
+//! addresses of machines are kept.
+
+use wattbook_types::genesis::{
+    Account, Battery, ConnectionPointSpec, ContractLimits, Genesis, Prices, Role, Rules, Server,
+};
+use wattbook_types::{
+    AccountId, BatteryId, ConnectionPoint, Energy, LedgerClock, MeterRegister, Money, PerMille, Power, Price,
+    PublicKey, SlotLength, Timestamp,
+};
+
+/// What a community is made from: one battery, and one connection point for each home.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Its name.
+    pub name: String,
+    /// When trading begins.
+    pub time: Timestamp,
+    /// How ledger time follows real time.
+    pub clock: LedgerClock,
+    /// Names and keys of the servers.
+    pub servers: Vec<(String, PublicKey)>,
+    /// The key that signs the battery's reports.
+    pub storage: PublicKey,
+    /// Keys of the homes; home n gets connection point n + 1.
+    pub homes: Vec<PublicKey>,
+    /// Energy that the battery can hold.
+    pub capacity: Energy,
+    /// Power that it can take in and give out.
+    pub power: Power,
+    /// The market contract.
+    pub contract: Vec<u8>,
+}
+
+impl Plan {
+    /// The genesis: half-hour slots, 95 % efficiency each way, 1 % line loss, prices and limits as the
+    /// functions below say. Change what should be different before its first use.
+    pub fn genesis(&self) -> Genesis {
+        let mut servers: Vec<Server> =
+            self.servers.iter().map(|(name, key)| Server { key: *key, name: name.clone() }).collect();
+        servers.sort_by_key(|server| server.key);
+        Genesis {
+            version: 1,
+            name: self.name.clone(),
+            time: self.time,
+            clock: self.clock,
+            servers,
+            accounts: self.accounts(),
+            batteries: vec![self.battery()],
+            connection_points: self.connection_points(),
+            prices: prices(),
+            rules: rules(),
+            contract: self.contract.clone(),
+            contract_limits: contract_limits(),
+        }
+    }
+
+    fn accounts(&self) -> Vec<Account> {
+        let account = |key: &PublicKey, role, opening, credit| Account {
+            key: *key,
+            role,
+            member: key.account(),
+            opening: Money::from_milli(opening),
+            credit: Money::from_milli(credit),
+            suspended: false,
+        };
+        let homes = self.homes.iter().map(|key| account(key, Role::Member, 20_000, 30_000));
+        homes.chain([account(&self.storage, Role::Storage, 0, 0)]).collect()
+    }
+
+    fn battery(&self) -> Battery {
+        Battery {
+            id: BatteryId::from_number(1),
+            name: "Community battery".to_owned(),
+            storage: self.storage.account(),
+            capacity: self.capacity,
+            charge_limit: self.power,
+            discharge_limit: self.power,
+            charge_efficiency: PerMille::new(950),
+            discharge_efficiency: PerMille::new(950),
+            standing_loss_ppm_per_hour: 40,
+            import: MeterRegister::ZERO,
+            export: MeterRegister::ZERO,
+            pool_limit: Money::from_milli(10_000_000),
+        }
+    }
+
+    fn connection_points(&self) -> Vec<ConnectionPointSpec> {
+        let point = |(number, key): (usize, &PublicKey)| ConnectionPointSpec {
+            id: ConnectionPoint::from_number(number as u32 + 1),
+            member: key.account(),
+            battery: BatteryId::from_number(1),
+            line_loss: PerMille::new(10),
+            distance: 100 + 40 * number as u32,
+            received: MeterRegister::ZERO,
+            delivered: MeterRegister::ZERO,
+        };
+        self.homes.iter().enumerate().map(point).collect()
+    }
+}
+
+/// The account that holds a battery's energy in points; sales and purchases are directed to it.
+pub fn pool(battery: BatteryId) -> AccountId {
+    AccountId::pool(battery)
+}
+
+/// Prices between what a utility pays for surplus and what it charges.
+pub fn prices() -> Prices {
+    Prices {
+        selling: Price::from_milli_per_kwh(110),
+        buying: Price::from_milli_per_kwh(180),
+        seller_floor: Price::from_milli_per_kwh(80),
+        buyer_cap: Price::from_milli_per_kwh(300),
+        operator_margin: PerMille::new(100),
+    }
+}
+
+/// Half-hour slots, closed ten minutes before they begin.
+pub fn rules() -> Rules {
+    const MINUTE: u64 = 60_000;
+    const HOUR: u64 = 60 * MINUTE;
+    Rules {
+        slot_length: SlotLength::from_seconds(1800),
+        gate_lead_ms: 10 * MINUTE,
+        delivery_grace_ms: 12 * HOUR,
+        sale_deadline_ms: 24 * HOUR,
+        purchase_horizon_ms: 48 * HOUR,
+        report_max_age_ms: 2 * HOUR,
+        time_tolerance_ms: MINUTE,
+        loss_tolerance: PerMille::new(30),
+        loss_tolerance_wh: Energy::from_wh(5),
+        smallest_order: Energy::from_wh(100),
+        max_orders_per_clearing: 20_000,
+        max_open_orders: 200,
+        max_validity_ms: 24 * HOUR,
+        seen_retention_ms: 7 * 24 * HOUR,
+        max_deadlines_per_block: 64,
+        max_ahead_real_ms: 500,
+        max_behind_real_ms: 10_000,
+        epoch_blocks: 1_000_000,
+        max_block_bytes: 1 << 20,
+    }
+}
+
+/// Enough for 20,000 requests with a wide margin.
+pub fn contract_limits() -> ContractLimits {
+    ContractLimits { fuel: 4_000_000_000, memory_pages: 1024, stack_height: 1024 }
+}

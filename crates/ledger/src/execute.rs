@@ -1,0 +1,266 @@
+//! What a block does to the state: deadlines that are due, then its transactions, one after another.
+//!
+//! Always: the same parent state, time and transactions give the same state and records on every server.
+//! Applying what was checked cannot fail. Not here: headers, signatures, consensus.
+
+use crate::accounts;
+use crate::check::{Checked, CheckedSale, Checker, statement_hash};
+use crate::contract::Contract;
+use crate::pool;
+use crate::settle;
+use crate::state::State;
+use crate::tables::{
+    Batteries, Claims, DeadlineKind, Deadlines, Forgetting, Lots, OpenRequest, Parties, Receptions, Requests,
+    Seen, Statements, StoredLot, Sweeps, Tables, Totals, TotalsTable,
+};
+use crate::trade;
+use wattbook_types::genesis::Genesis;
+use wattbook_types::record::{Payment, Purpose, Record, Stored};
+use wattbook_types::report::{Occasion, StorageReport};
+use wattbook_types::transaction::Body;
+use wattbook_types::{
+    AccountId, BatteryId, LedgerId, Money, Purchase, Refusal, Sale, Slot, Timestamp, Transaction,
+    TransactionId,
+};
+
+/// A block in the making.
+pub struct Execution<'a> {
+    /// The rules.
+    pub genesis: &'a Genesis,
+    /// The ledger's name.
+    pub ledger: LedgerId,
+    /// The market contract in force.
+    pub contract: &'a Contract,
+    /// Time of the block.
+    pub time: Timestamp,
+    /// The state so far.
+    pub state: State,
+    /// The records so far.
+    pub records: Vec<Record>,
+    /// Sums, written back at the end.
+    pub totals: Totals,
+}
+
+impl<'a> Execution<'a> {
+    /// Begins a block on a parent's state.
+    pub fn begin(
+        genesis: &'a Genesis,
+        ledger: LedgerId,
+        contract: &'a Contract,
+        parent: &State,
+        time: Timestamp,
+    ) -> Self {
+        let state = parent.begin();
+        let totals = state.find::<TotalsTable>(&()).expect("written by the genesis");
+        Self { genesis, ledger, contract, time, state, records: Vec::new(), totals }
+    }
+
+    /// Works off what is due, up to the number that one block may.
+    pub fn deadlines(&mut self) {
+        let most = self.genesis.rules.max_deadlines_per_block as usize;
+        for _ in 0..most {
+            let Some(((at, kind, battery, slot), ())) = self.state.first_from::<Deadlines>(&(), &()) else {
+                break;
+            };
+            if at > self.time {
+                break;
+            }
+            self.state.delete::<Deadlines>(&(at, kind, battery, slot));
+            match kind {
+                DeadlineKind::Gate => trade::gate(self, battery, slot),
+                DeadlineKind::Close => settle::close(self, battery, slot),
+            }
+        }
+    }
+
+    /// Executes one transaction, or says why it may not enter.
+    pub fn transaction(&mut self, transaction: &Transaction) -> Result<(), Refusal> {
+        let checker =
+            Checker { genesis: self.genesis, ledger: self.ledger, state: &self.state, time: self.time };
+        let checked = checker.check(transaction)?;
+        let (id, payload) = (transaction.id(), &transaction.payload);
+        match (checked, &payload.body) {
+            (Checked::Sale(found), Body::Sale(sale)) => self.sale(id, payload.holder, sale, found),
+            (Checked::Purchase(hold), Body::Purchase(purchase)) => {
+                self.purchase(id, payload.holder, purchase, hold);
+            }
+            (Checked::Report, Body::Report(report)) => self.report(id, report),
+            _ => unreachable!("a check answers for the body that it was given"),
+        }
+        self.remember(id, payload.valid_until);
+        Ok(())
+    }
+
+    /// Work that needs no block of its own; then the sums are written back.
+    pub fn finish(mut self) -> (State, Vec<Record>) {
+        let most = self.genesis.rules.max_deadlines_per_block as usize;
+        self.forget(most);
+        self.sweep(most);
+        if self.state.find::<TotalsTable>(&()).as_ref() != Some(&self.totals) {
+            let totals = self.totals.clone();
+            self.state.put::<TotalsTable>(&(), &totals);
+        }
+        (self.state, self.records)
+    }
+
+    /// Posts a payment and records it, where there is anything to pay.
+    pub fn pay(
+        &mut self,
+        purpose: Purpose,
+        about: TransactionId,
+        from: AccountId,
+        to: AccountId,
+        amount: Money,
+    ) {
+        if amount.is_zero() {
+            return;
+        }
+        accounts::post(&mut self.state, &from, &to, amount);
+        self.totals.counts.payment += 1;
+        self.records.push(Record::Payment(Payment { purpose, about, from, to, amount }));
+    }
+
+    /// S6, S7: the lot is stored and the seller is paid.
+    fn sale(&mut self, id: TransactionId, seller: AccountId, sale: &Sale, found: CheckedSale) {
+        let CheckedSale { slot, reception_slot, mut reception, paid, price, amount } = found;
+        let cp = sale.connection_point;
+        let mut book = self.state.find::<Batteries>(&sale.battery).expect("checked");
+        let whole = reception.unclaimed == paid;
+        let part =
+            |shares: u128| shares * u128::from(paid.wh()) / u128::from(reception.unclaimed.wh().max(1));
+        let shares = if whole { reception.shares } else { part(reception.shares) };
+        reception.shares -= shares;
+        reception.unclaimed = reception.unclaimed.saturating_sub(paid);
+        self.state.put::<Receptions>(&(cp, reception_slot), &reception);
+        self.state.put::<Claims>(&(cp, slot), &id);
+        let lot = StoredLot {
+            seller,
+            connection_point: cp,
+            generation: sale.generation,
+            received: paid,
+            shares: shares + std::mem::take(&mut book.spare),
+            cost: amount,
+        };
+        self.state.put::<Lots>(&(sale.battery, slot, id), &lot);
+        self.state.put::<Batteries>(&sale.battery, &book);
+        self.totals.sent = self.totals.sent.saturating_add(sale.sent);
+        self.totals.sellers_paid = self.totals.sellers_paid.saturating_add(amount);
+        self.totals.counts.sale += 1;
+        self.records.push(Record::Stored(Stored {
+            sale: id,
+            seller,
+            battery: sale.battery,
+            connection_point: cp,
+            interval: sale.interval,
+            generation: sale.generation,
+            sent: sale.sent,
+            received: paid,
+            price,
+        }));
+        self.pay(Purpose::Incentive, id, AccountId::pool(sale.battery), seller, amount);
+    }
+
+    /// B4: the request stands open until its gate.
+    fn purchase(&mut self, id: TransactionId, buyer: AccountId, purchase: &Purchase, hold: Money) {
+        accounts::set_aside(&mut self.state, &buyer, hold);
+        let request = OpenRequest {
+            buyer,
+            connection_point: purchase.connection_point,
+            energy: purchase.energy,
+            offered: purchase.offered,
+            hold,
+        };
+        self.state.put::<Requests>(&(purchase.battery, purchase.slot, id), &request);
+        self.count_open_orders(&buyer, 1);
+        let gate = self.genesis.gate(purchase.slot);
+        self.state.put::<Deadlines>(&(gate, DeadlineKind::Gate, purchase.battery, purchase.slot), &());
+        self.totals.counts.purchase += 1;
+    }
+
+    /// Changes the number of a buyer's open requests.
+    pub fn count_open_orders(&mut self, buyer: &AccountId, change: i32) {
+        let mut party = self.state.find::<Parties>(buyer).expect("buyers are registered");
+        party.open_orders = party.open_orders.checked_add_signed(change).expect("each is counted once");
+        self.state.put::<Parties>(buyer, &party);
+    }
+
+    fn report(&mut self, id: TransactionId, report: &StorageReport) {
+        let mut book = self.state.find::<Batteries>(&report.battery).expect("checked");
+        book.next_sequence = report.sequence + 1;
+        book.boot_epoch = report.boot_epoch;
+        book.reported_at = report.time;
+        book.reported_stored = report.stored;
+        book.discharge_limit = report.discharge_limit;
+        self.state.put::<Batteries>(&report.battery, &book);
+        self.state.put::<Statements>(&(report.battery, report.sequence), &statement_hash(report));
+        self.totals.counts.report += 1;
+        if report.occasion == Occasion::SlotEnd {
+            settle::slot_end(self, id, report);
+        }
+    }
+
+    fn remember(&mut self, id: TransactionId, valid_until: Timestamp) {
+        let until = valid_until.plus_millis(self.genesis.rules.seen_retention_ms);
+        self.state.put::<Seen>(&id, &until);
+        self.state.put::<Forgetting>(&(until, id), &());
+    }
+
+    fn forget(&mut self, most: usize) {
+        for _ in 0..most {
+            let Some(((until, id), ())) = self.state.first_from::<Forgetting>(&(), &()) else { break };
+            if until >= self.time {
+                break;
+            }
+            self.state.delete::<Forgetting>(&(until, id));
+            self.state.delete::<Seen>(&id);
+        }
+    }
+
+    /// Receptions that nobody claimed in time become lots of the community, which cost nothing; the
+    /// memory of claims goes with them.
+    fn sweep(&mut self, most: usize) {
+        for _ in 0..most {
+            let Some(((at, battery, slot), ())) = self.state.first_from::<Sweeps>(&(), &()) else { break };
+            if at >= self.time {
+                break;
+            }
+            self.state.delete::<Sweeps>(&(at, battery, slot));
+            self.sweep_slot(battery, slot);
+        }
+    }
+
+    fn sweep_slot(&mut self, battery: BatteryId, slot: Slot) {
+        for cp in settle::connection_points(&self.state, battery) {
+            let Some(reception) = self.state.find::<Receptions>(&(cp, slot)) else { continue };
+            self.state.delete::<Receptions>(&(cp, slot));
+            let mut claimed = reception.first_slot;
+            while claimed <= slot {
+                self.state.delete::<Claims>(&(cp, claimed));
+                claimed = claimed.next();
+            }
+            let mut book = self.state.find::<Batteries>(&battery).expect("it has receptions");
+            if pool::deliverable_from(pool::worth(&book, reception.shares), book.spec.discharge_efficiency)
+                .is_zero()
+            {
+                book.spare += reception.shares;
+                self.state.put::<Batteries>(&battery, &book);
+                continue;
+            }
+            let lot = StoredLot {
+                seller: AccountId::community(),
+                connection_point: cp,
+                generation: wattbook_types::transaction::Generation::Solar,
+                received: reception.unclaimed,
+                shares: reception.shares,
+                cost: Money::ZERO,
+            };
+            self.state.put::<Lots>(&(battery, slot, community_lot(cp, slot)), &lot);
+        }
+    }
+}
+
+/// Name of the lot that an unclaimed reception becomes; no transaction has it.
+fn community_lot(cp: wattbook_types::ConnectionPoint, slot: Slot) -> TransactionId {
+    let parts = [&cp.number().to_le_bytes()[..], &slot.number().to_le_bytes()[..]];
+    TransactionId::from_bytes(wattbook_types::id::hash_parts("wattbook/unclaimed", &parts))
+}

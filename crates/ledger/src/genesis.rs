@@ -1,0 +1,208 @@
+//! The state with which a ledger begins, and whether a genesis makes sense.
+
+use crate::accounts;
+use crate::contract::{Contract, ContractError};
+use crate::pool::INDEX_ONE;
+use crate::state::State;
+use crate::tables::{
+    Batteries, BatteryBook, Connection, Connections, ContractInForce, Contracts, Parties, Party,
+    PricesInForce, Tables, Totals, TotalsTable,
+};
+use std::collections::BTreeMap;
+use wattbook_types::genesis::{Battery, Genesis, Role};
+use wattbook_types::record::{Payment, Purpose, Record};
+use wattbook_types::{AccountId, Energy, TransactionId};
+
+/// A genesis that makes no sense, and what to change.
+#[derive(Debug, thiserror::Error)]
+pub enum GenesisError {
+    /// Format version.
+    #[error("genesis version {0} is not known; this program knows version 1")]
+    Version(u16),
+    /// Too few servers.
+    #[error("a community needs at least three servers, this one has {0}")]
+    TooFewServers(usize),
+    /// A list is not ascending, or names something twice.
+    #[error("{0} must be in ascending order, each once")]
+    Order(&'static str),
+    /// A reference to something that is not there.
+    #[error("{what} {name} refers to {missing}, which is not in the genesis")]
+    Dangling {
+        /// What refers.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// What is missing.
+        missing: String,
+    },
+    /// A number that makes no sense.
+    #[error("{name} is {value}: {why}")]
+    Value {
+        /// Which.
+        name: &'static str,
+        /// Its value.
+        value: u64,
+        /// Why it cannot be.
+        why: &'static str,
+    },
+    /// The contract cannot be used.
+    #[error("the market contract cannot be used: {0}")]
+    Contract(#[source] ContractError),
+}
+
+/// Whether everything fits together. Returns the contract, loaded.
+pub fn check(genesis: &Genesis) -> Result<Contract, GenesisError> {
+    if genesis.version != 1 {
+        return Err(GenesisError::Version(genesis.version));
+    }
+    if genesis.servers.len() < 3 {
+        return Err(GenesisError::TooFewServers(genesis.servers.len()));
+    }
+    ascending("servers", genesis.servers.iter().map(|server| server.key))?;
+    ascending("batteries", genesis.batteries.iter().map(|battery| battery.id))?;
+    ascending("connection points", genesis.connection_points.iter().map(|point| point.id))?;
+    references(genesis)?;
+    values(genesis)?;
+    Contract::load(&genesis.contract, &genesis.contract_limits).map_err(GenesisError::Contract)
+}
+
+fn ascending<T: Ord>(what: &'static str, items: impl Iterator<Item = T>) -> Result<(), GenesisError> {
+    let mut last = None;
+    for item in items {
+        if last.as_ref().is_some_and(|last| *last >= item) {
+            return Err(GenesisError::Order(what));
+        }
+        last = Some(item);
+    }
+    Ok(())
+}
+
+fn references(genesis: &Genesis) -> Result<(), GenesisError> {
+    let dangling = |what, name: String, missing: String| Err(GenesisError::Dangling { what, name, missing });
+    let mut roles = BTreeMap::new();
+    for account in &genesis.accounts {
+        if roles.insert(account.id(), account.role).is_some() {
+            return Err(GenesisError::Order("accounts"));
+        }
+    }
+    for account in &genesis.accounts {
+        if !roles.contains_key(&account.member) {
+            return dangling("account", account.id().to_string(), format!("member {}", account.member));
+        }
+    }
+    for battery in &genesis.batteries {
+        if roles.get(&battery.storage) != Some(&Role::Storage) {
+            return dangling("battery", battery.name.clone(), format!("storage account {}", battery.storage));
+        }
+    }
+    for point in &genesis.connection_points {
+        if roles.get(&point.member) != Some(&Role::Member) {
+            return dangling("connection point", point.id.to_string(), format!("member {}", point.member));
+        }
+        if !genesis.batteries.iter().any(|battery| battery.id == point.battery) {
+            return dangling("connection point", point.id.to_string(), format!("battery {}", point.battery));
+        }
+    }
+    Ok(())
+}
+
+fn values(genesis: &Genesis) -> Result<(), GenesisError> {
+    let (rules, prices) = (&genesis.rules, &genesis.prices);
+    let value = |name, value, why| Err(GenesisError::Value { name, value, why });
+    if rules.gate_lead_ms >= rules.slot_length.millis() {
+        return value(
+            "rules.gate_lead_ms",
+            rules.gate_lead_ms,
+            "requests must close within a slot of its begin",
+        );
+    }
+    if rules.max_deadlines_per_block == 0 {
+        return value("rules.max_deadlines_per_block", 0, "no deadline would ever be worked off");
+    }
+    if rules.epoch_blocks < 2 {
+        return value("rules.epoch_blocks", rules.epoch_blocks, "an epoch needs at least two blocks");
+    }
+    if rules.max_block_bytes < 131_072 {
+        return value(
+            "rules.max_block_bytes",
+            rules.max_block_bytes.into(),
+            "the largest transaction must fit twice",
+        );
+    }
+    if prices.selling < prices.seller_floor {
+        return value("prices.selling", prices.selling.milli_per_kwh(), "it is below prices.seller_floor");
+    }
+    if prices.selling > prices.buyer_cap {
+        return value("prices.selling", prices.selling.milli_per_kwh(), "it is above prices.buyer_cap");
+    }
+    if prices.buying > prices.buyer_cap {
+        return value("prices.buying", prices.buying.milli_per_kwh(), "it is above prices.buyer_cap");
+    }
+    for battery in &genesis.batteries {
+        if battery.charge_efficiency.get() == 0 || battery.discharge_efficiency.get() == 0 {
+            return value("battery efficiency", 0, "nothing could be stored or delivered");
+        }
+        if battery.capacity > Energy::from_wh(1_000_000_000_000) {
+            return value(
+                "battery.capacity",
+                battery.capacity.wh(),
+                "more than 1,000 GWh is not reckoned with",
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The state before the first block, and the payments that opened it.
+pub fn state(genesis: &Genesis) -> (State, Vec<Record>) {
+    let mut state = State::new();
+    let (mut totals, mut records) = (Totals::default(), Vec::new());
+    for account in &genesis.accounts {
+        let id = account.id();
+        let party = Party {
+            key: account.key,
+            role: account.role,
+            member: account.member,
+            suspended: account.suspended,
+            credit: account.credit,
+            open_orders: 0,
+        };
+        state.put::<Parties>(&id, &party);
+        if !account.opening.is_zero() {
+            let (from, amount) = (AccountId::issuance(), account.opening);
+            accounts::post(&mut state, &from, &id, amount);
+            totals.issued = totals.issued.saturating_add(amount);
+            totals.counts.payment += 1;
+            let about = TransactionId::default();
+            records.push(Record::Payment(Payment { purpose: Purpose::Opening, about, from, to: id, amount }));
+        }
+    }
+    for battery in &genesis.batteries {
+        state.put::<Batteries>(&battery.id, &new_book(genesis, battery));
+    }
+    for spec in &genesis.connection_points {
+        state.put::<Connections>(&spec.id, &Connection { spec: spec.clone() });
+    }
+    state.put::<PricesInForce>(&(), &genesis.prices);
+    state.put::<ContractInForce>(&(), &genesis.contract_hash());
+    state.put::<Contracts>(&genesis.contract_hash(), &genesis.contract);
+    state.put::<TotalsTable>(&(), &totals);
+    (state, records)
+}
+
+fn new_book(genesis: &Genesis, battery: &Battery) -> BatteryBook {
+    BatteryBook {
+        spec: battery.clone(),
+        next_slot: genesis.first_slot(),
+        next_sequence: 0,
+        boot_epoch: 0,
+        reported_at: genesis.time,
+        reported_stored: Energy::ZERO,
+        discharge_limit: battery.discharge_limit,
+        index: INDEX_ONE,
+        shares: 0,
+        spare: 0,
+        reserved_micro_wh: 0,
+        average_offered: None,
+    }
+}

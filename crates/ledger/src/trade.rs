@@ -1,0 +1,305 @@
+//! The gate of a slot: the contract decides which requests are served from which lots (S211 to S213).
+//!
+//! Always: only requests of earlier blocks take part; the contract's answer is checked before anything of
+//! it is done; every request ends the clearing with a reservation, a refusal, or both for its two parts.
+//! A slot that began while the ledger stood still is given back, not cleared.
+
+use crate::accounts;
+use crate::answer;
+use crate::execute::Execution;
+use crate::pool;
+use crate::settle::{close_deadline, cost_share};
+use crate::tables::{
+    Batteries, BatteryBook, Connections, DeadlineKind, Deadlines, Lots, OpenRequest, OpenReservation,
+    PricesInForce, Requests, Reservations, ReservedPart, StoredLot, Tables,
+};
+use std::collections::BTreeSet;
+use wattbook_types::clearing::{
+    Answer, BatteryState, CLEARING_VERSION, Clearing, Lot, Match, Path, PriceLimits, Request, UnservedReason,
+};
+use wattbook_types::record::{ClearingSkipped, LotPart, NotServed, Purpose, Record, Reservation};
+use wattbook_types::{AccountId, BatteryId, Energy, Price, Refusal, Slot, TransactionId};
+
+type Requested = ((BatteryId, Slot, TransactionId), OpenRequest);
+type LotEntry = ((BatteryId, Slot, TransactionId), StoredLot);
+
+/// A slot's gate is due.
+pub fn gate(execution: &mut Execution<'_>, battery: BatteryId, slot: Slot) {
+    let requests: Vec<Requested> = execution.state.entries::<Requests>(&(battery, slot)).collect();
+    if requests.is_empty() {
+        return;
+    }
+    let rules = &execution.genesis.rules;
+    let book = execution.state.find::<Batteries>(&battery).expect("requests name batteries");
+    let began = execution.time >= slot.start(rules.slot_length);
+    let stale = execution.time.millis_since(book.reported_at) > rules.report_max_age_ms;
+    if began || stale {
+        let reason = if began { Refusal::SlotPassed } else { Refusal::StateTooOld };
+        execution.totals.counts.slots_missed += 1;
+        return skip(execution, &requests, reason);
+    }
+    let lots: Vec<LotEntry> = execution.state.entries::<Lots>(&battery).collect();
+    let clearing = clearing(execution, &book, slot, &requests, &lots);
+    match decide(execution, &clearing) {
+        Ok(answer) => {
+            execution.totals.counts.slots_traded += 1;
+            note_average(execution, battery, &requests);
+            serve(execution, &clearing, &answer, &requests, &lots);
+        }
+        Err(reason) => {
+            execution.totals.counts.slots_missed += 1;
+            execution.records.push(Record::ClearingSkipped(ClearingSkipped { battery, slot, reason }));
+            skip(execution, &requests, reason);
+        }
+    }
+}
+
+fn decide(execution: &Execution<'_>, clearing: &Clearing) -> Result<Answer, Refusal> {
+    let cleared = execution.contract.clear(clearing).map_err(|_| Refusal::ContractFailed)?;
+    answer::check(clearing, &cleared.answer).map_err(|_| Refusal::ContractAnswerInvalid)?;
+    Ok(cleared.answer.clone())
+}
+
+fn clearing(
+    execution: &Execution<'_>,
+    book: &BatteryBook,
+    slot: Slot,
+    requests: &[Requested],
+    lots: &[LotEntry],
+) -> Clearing {
+    let rules = &execution.genesis.rules;
+    let prices = execution.state.find::<PricesInForce>(&()).expect("written by the genesis");
+    let points: BTreeSet<_> = requests.iter().map(|(_, request)| request.connection_point).collect();
+    let paths = points.into_iter().filter_map(|id| {
+        let spec = execution.state.find::<Connections>(&id)?.spec;
+        Some(Path { connection_point: id, loss: spec.line_loss, distance: spec.distance })
+    });
+    Clearing {
+        version: CLEARING_VERSION,
+        slot,
+        slot_length: rules.slot_length,
+        battery: battery_state(book, rules.slot_length.seconds()),
+        prices: PriceLimits { buyer_cap: prices.buyer_cap, smallest: rules.smallest_order },
+        lots: lots.iter().map(|entry| offered_lot(book, entry)).collect(),
+        requests: requests.iter().map(asked).collect(),
+        paths: paths.collect(),
+    }
+}
+
+/// What may be promised: what the lots hold, what the last report says is stored and not promised, and
+/// what the discharge limit lets through in a slot; the least of the three.
+fn battery_state(book: &BatteryBook, slot_seconds: u64) -> BatteryState {
+    let by_lots = pool::worth(book, book.shares);
+    let by_report = pool::micro_wh(book.reported_stored).saturating_sub(book.reserved_micro_wh);
+    let energy = pool::deliverable_from(by_lots.min(by_report), book.spec.discharge_efficiency);
+    let limit = book.discharge_limit.min(book.spec.discharge_limit);
+    BatteryState {
+        battery: book.spec.id,
+        stored: book.reported_stored,
+        capacity: book.spec.capacity,
+        deliverable: energy.min(limit.over_seconds(slot_seconds)),
+        discharge_limit: limit,
+    }
+}
+
+fn offered_lot(book: &BatteryBook, ((_, slot, sale), lot): &LotEntry) -> Lot {
+    let deliverable = pool::deliverable_from(pool::worth(book, lot.shares), book.spec.discharge_efficiency);
+    Lot {
+        sale: *sale,
+        seller: lot.seller,
+        connection_point: lot.connection_point,
+        slot: *slot,
+        deliverable,
+        floor: Price::covering(lot.cost, deliverable).unwrap_or(Price::MAX),
+    }
+}
+
+fn asked(((_, _, purchase), request): &Requested) -> Request {
+    Request {
+        purchase: *purchase,
+        buyer: request.buyer,
+        connection_point: request.connection_point,
+        energy: request.energy,
+        offered: request.offered,
+    }
+}
+
+fn note_average(execution: &mut Execution<'_>, battery: BatteryId, requests: &[Requested]) {
+    let energy: u128 = requests.iter().map(|(_, request)| u128::from(request.energy.wh())).sum();
+    let value =
+        |request: &OpenRequest| u128::from(request.energy.wh()) * u128::from(request.offered.milli_per_kwh());
+    let sum: u128 = requests.iter().map(|(_, request)| value(request)).sum();
+    let average = u64::try_from(sum / energy.max(1)).expect("between the lowest and the highest");
+    let mut book = execution.state.find::<Batteries>(&battery).expect("it was cleared");
+    book.average_offered = Some(Price::from_milli_per_kwh(average));
+    execution.state.put::<Batteries>(&battery, &book);
+}
+
+/// Gives every request back for one reason.
+fn skip(execution: &mut Execution<'_>, requests: &[Requested], reason: Refusal) {
+    for (key, request) in requests {
+        end_request(execution, key, request);
+        not_served(execution, key, request, request.energy, reason, None);
+    }
+}
+
+/// Takes a request off the list and releases what was set aside for it.
+fn end_request(execution: &mut Execution<'_>, key: &(BatteryId, Slot, TransactionId), request: &OpenRequest) {
+    execution.state.delete::<Requests>(key);
+    accounts::release(&mut execution.state, &request.buyer, request.hold);
+    execution.count_open_orders(&request.buyer, -1);
+}
+
+fn not_served(
+    execution: &mut Execution<'_>,
+    key: &(BatteryId, Slot, TransactionId),
+    request: &OpenRequest,
+    energy: Energy,
+    reason: Refusal,
+    lowest_served: Option<Price>,
+) {
+    execution.totals.counts.not_served += 1;
+    execution.records.push(Record::NotServed(NotServed {
+        purchase: key.2,
+        buyer: request.buyer,
+        slot: key.1,
+        energy,
+        reason,
+        lowest_served,
+    }));
+}
+
+/// Does what a checked answer says, in the order of requests.
+fn serve(
+    execution: &mut Execution<'_>,
+    clearing: &Clearing,
+    answer: &Answer,
+    requests: &[Requested],
+    lots: &[LotEntry],
+) {
+    let lowest = answer.matches.iter().map(|served| requests[served.request as usize].1.offered).min();
+    let mut matches = answer.matches.iter().peekable();
+    let mut refused = answer.refused.iter().peekable();
+    for (place, (key, request)) in requests.iter().enumerate() {
+        end_request(execution, key, request);
+        let served = matches.next_if(|served| served.request as usize == place);
+        let reason = refused.next_if(|unserved| unserved.request as usize == place);
+        let energy =
+            served.map_or(Energy::ZERO, |served| reserve(execution, clearing, served, key, request, lots));
+        let rest = request.energy.saturating_sub(energy);
+        if !rest.is_zero() {
+            let reason = match (served, reason) {
+                (Some(_), _) => Refusal::Outbid,
+                (None, Some(unserved)) => refusal(unserved.reason),
+                (None, None) => Refusal::ByRule,
+            };
+            not_served(execution, key, request, rest, reason, lowest);
+        }
+    }
+    drop_empty_lots(execution, clearing.battery.battery, lots);
+}
+
+fn refusal(reason: UnservedReason) -> Refusal {
+    match reason {
+        UnservedReason::NothingStored => Refusal::NothingStored,
+        UnservedReason::Outbid => Refusal::Outbid,
+        UnservedReason::BelowFloor => Refusal::BelowFloor,
+        UnservedReason::NoPath => Refusal::NoPath,
+        UnservedReason::ByRule => Refusal::ByRule,
+    }
+}
+
+/// Fourth transaction: takes the energy out of its lots and sets the price aside.
+fn reserve(
+    execution: &mut Execution<'_>,
+    clearing: &Clearing,
+    served: &Match,
+    key: &(BatteryId, Slot, TransactionId),
+    request: &OpenRequest,
+    lots: &[LotEntry],
+) -> Energy {
+    let (battery, slot, purchase) = *key;
+    let mut parts = Vec::with_capacity(served.parts.len());
+    for part in &served.parts {
+        let (lot_key, _) = &lots[part.lot as usize];
+        parts.push(take(execution, lot_key, part.energy));
+    }
+    let energy: Energy = served.parts.iter().map(|part| part.energy).sum();
+    let hold = served.price.cost_rounded_up(energy).expect("no more than was set aside for the request");
+    accounts::set_aside(&mut execution.state, &request.buyer, hold);
+    let close = close_deadline(execution.genesis, slot);
+    execution.state.put::<Deadlines>(&(close, DeadlineKind::Close, battery, slot), &());
+    execution.totals.counts.reservation += 1;
+    execution.records.push(Record::Reservation(Reservation {
+        purchase,
+        buyer: request.buyer,
+        battery,
+        connection_point: request.connection_point,
+        slot: clearing.slot,
+        energy,
+        price: served.price,
+        parts: parts.iter().map(lot_part).collect(),
+    }));
+    let reservation = OpenReservation {
+        buyer: request.buyer,
+        connection_point: request.connection_point,
+        price: served.price,
+        hold,
+        parts,
+    };
+    execution.state.put::<Reservations>(key, &reservation);
+    energy
+}
+
+fn lot_part(part: &ReservedPart) -> LotPart {
+    LotPart { sale: part.sale, seller: part.seller, generation: part.generation, energy: part.energy }
+}
+
+/// Moves energy from a lot to the battery's reserved energy, with its part of the cost.
+fn take(
+    execution: &mut Execution<'_>,
+    key: &(BatteryId, Slot, TransactionId),
+    energy: Energy,
+) -> ReservedPart {
+    let mut book = execution.state.find::<Batteries>(&key.0).expect("it was cleared");
+    let mut lot = execution.state.find::<Lots>(key).expect("it was offered");
+    let deliverable = pool::deliverable_from(pool::worth(&book, lot.shares), book.spec.discharge_efficiency);
+    // Several parts of one lot may each round up: the last one takes what is left, of energy and of cost.
+    let cost = if energy >= deliverable { lot.cost } else { cost_share(lot.cost, energy, deliverable) };
+    let needed = pool::needed_for(energy, book.spec.discharge_efficiency);
+    let taken_micro_wh = needed.min(pool::worth(&book, lot.shares));
+    let (shares, lost) = pool::take_out(&mut book, taken_micro_wh);
+    lot.shares -= shares;
+    lot.cost = lot.cost.saturating_sub(cost);
+    book.reserved_micro_wh += taken_micro_wh;
+    execution.totals.lost_micro_wh += lost;
+    execution.state.put::<Batteries>(&key.0, &book);
+    execution.state.put::<Lots>(key, &lot);
+    ReservedPart {
+        sale: key.2,
+        slot: key.1,
+        seller: lot.seller,
+        connection_point: lot.connection_point,
+        generation: lot.generation,
+        energy,
+        taken_micro_wh,
+        cost,
+    }
+}
+
+/// A lot from which not even a watt-hour can be delivered is taken off the list. Its shares go to the next
+/// lot; what rounding and standing left of its cost is the community's to bear.
+fn drop_empty_lots(execution: &mut Execution<'_>, battery: BatteryId, lots: &[LotEntry]) {
+    for (key, _) in lots {
+        let Some(lot) = execution.state.find::<Lots>(key) else { continue };
+        let mut book = execution.state.find::<Batteries>(&battery).expect("it was cleared");
+        let worth = pool::worth(&book, lot.shares);
+        if pool::deliverable_from(worth, book.spec.discharge_efficiency).is_zero() {
+            book.spare += lot.shares;
+            execution.state.put::<Batteries>(&battery, &book);
+            execution.state.delete::<Lots>(key);
+            let (community, pool) = (AccountId::community(), AccountId::pool(battery));
+            execution.pay(Purpose::Remainder, key.2, community, pool, lot.cost);
+        }
+    }
+}
