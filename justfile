@@ -15,9 +15,10 @@ check:
 tidy:
     cargo xtask tidy
 
-# Write what is made from the code: the refusals page and the golden vectors.
+# Write what is made from the code: the refusals page, tests of requirements, the golden vectors.
 generate:
     cargo xtask refusals
+    cargo xtask requirements
     WATTBOOK_WRITE_VECTORS=1 cargo test -p wattbook-types --test vectors
 
 # Format everything.

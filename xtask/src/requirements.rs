@@ -2,11 +2,13 @@
 //!
 //! Always: a test named there exists; a test whose name begins with a requirement's id stands in that
 //! requirement's row; what is called done has a test. The ids themselves stand here, because the page is
-//! checked against them.
+//! checked against them. `cargo xtask requirements` fills in the names of tests; words and states are
+//! written by hand.
 
 use crate::finding::Finding;
 use crate::tree::Tree;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 const PATH: &str = "docs/requirements.md";
 /// Groups of ids and how many each has, as the requirement list numbers them.
@@ -71,7 +73,9 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
                 findings.push(Finding::at(
                     file,
                     *line,
-                    format!("`{name}` is not named in the row {id} of {PATH}"),
+                    format!(
+                        "`{name}` is not named in the row {id} of {PATH}; run `cargo xtask requirements`"
+                    ),
                 ));
             }
         }
@@ -79,13 +83,43 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
+/// Writes the names of tests into the page: those that stand there and exist, and those named after the id.
+pub fn write(root: &Path) -> Result<(), String> {
+    let tree = Tree::read(root)?;
+    let page = tree.get(PATH).ok_or_else(|| format!("{PATH} is not there"))?;
+    let filled = filled(&page.text, &tests(&tree));
+    std::fs::write(root.join(PATH), filled).map_err(|error| format!("cannot write {PATH}: {error}"))
+}
+
+fn filled(page: &str, tests: &BTreeMap<&str, (&str, usize)>) -> String {
+    let ids = ids();
+    let line = |line: &str| {
+        let cells = cells(line);
+        let [id, words, named, state] = cells[..] else { return format!("{line}\n") };
+        if !ids.iter().any(|known| known == id) {
+            return format!("{line}\n");
+        }
+        let kept = named.split('`').skip(1).step_by(2).filter(|name| tests.contains_key(name));
+        let own = tests.keys().copied().filter(|name| ids_in(name, &ids).iter().any(|other| other == id));
+        let names: BTreeSet<&str> = kept.chain(own).collect();
+        let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+        format!("| {id} | {words} | {} | {state} |\n", names.join(" "))
+    };
+    page.lines().map(line).collect()
+}
+
+fn cells(line: &str) -> Vec<&str> {
+    let inner = line.strip_prefix('|').and_then(|rest| rest.strip_suffix('|'));
+    inner.map(|inner| inner.split('|').map(str::trim).collect()).unwrap_or_default()
+}
+
 /// The rows of all tables whose first cell is an id: `| id | words | tests | state |`.
 fn rows(page: &str) -> (BTreeMap<&str, Row<'_>>, Vec<Finding>) {
     let (mut rows, mut findings) = (BTreeMap::new(), Vec::new());
     for (number, line) in page.lines().enumerate() {
-        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let cells = cells(line);
         let [id, _, tests, state] = cells[..] else { continue };
-        if !line.starts_with('|') || id == "id" || id.starts_with('-') {
+        if id == "id" || id.starts_with('-') {
             continue;
         }
         let state = state.split([' ', ',', ':']).next().unwrap_or_default();
@@ -143,6 +177,14 @@ mod tests {
         let page = "| S4 | verifies | `s4_f1_refuses` `plain` | done |\n| F1 | claims more | `s4_f1_refuses` | partly: more |\n";
         let code = "#[test]\nfn s4_f1_refuses() {}\n#[test]\n#[ignore]\nfn plain() {}\nfn s4_no_test() {}\n";
         assert_eq!(said(page, code), Vec::<String>::new());
+    }
+
+    #[test]
+    fn tests_are_filled_in_and_taken_out() {
+        let page = "# Page\n\n| id | what | tests | state |\n| S4 | verifies | `gone` `plain` | done |\n| F1 | more | | open |\n";
+        let tests = BTreeMap::from([("plain", ("a.rs", 1)), ("s4_f1_refuses", ("a.rs", 2))]);
+        let wanted = "# Page\n\n| id | what | tests | state |\n| S4 | verifies | `plain` `s4_f1_refuses` | done |\n| F1 | more | `s4_f1_refuses` | open |\n";
+        assert_eq!(filled(page, &tests), wanted);
     }
 
     #[test]
