@@ -1,0 +1,339 @@
+//! Taking transactions in: from members, from the storage side, and from other servers.
+//!
+//! Always: checks go from cheap to dear and in the order of `Refusal`; no signature is checked twice; a
+//! transaction that comes again answers where it stands and counts once; what was submitted here goes to
+//! all other servers once, what they passed on never goes further. A refusal is remembered under the
+//! transaction's name only after its signature was found good, so that nobody can have another's
+//! transaction refused by sending it under a bad signature. What may still become good waits, and is
+//! looked at again when a block is final and when time passes.
+
+use crate::api::view::ServerEvent;
+use crate::consensus::{MAX_GOSSIP_BYTES, RealTime};
+use crate::mempool::Entry;
+use crate::metrics::Metrics;
+use crate::node::Node;
+use crate::signatures::Check;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tracing::{debug, warn};
+use wattbook_client::api::{RefusedEvent, Stage, TransactionStatus};
+use wattbook_types::refusal::Remedy;
+use wattbook_types::transaction::MAX_TRANSACTION_BYTES;
+use wattbook_types::{PublicKey, Refusal, Timestamp, Transaction, TransactionId};
+
+/// Version of messages between servers; their first byte.
+const GOSSIP_VERSION: u8 = 1;
+/// The most transactions in a message.
+const GOSSIP_MOST: usize = 512;
+/// How long transactions are collected for a message while messages are frequent.
+const GOSSIP_PAUSE: Duration = Duration::from_millis(5);
+/// Bytes of a message after which it is sent at once.
+const GOSSIP_FULL: usize = MAX_GOSSIP_BYTES - MAX_TRANSACTION_BYTES - 64;
+/// After this long without agreement the holder is told.
+const AGREED_WITHIN: Duration = Duration::from_secs(3);
+/// Waiting transactions that are looked at again at once.
+const LOOK_AGAIN: usize = 4_096;
+
+/// Transactions on their way to the other servers.
+#[derive(Default)]
+pub(crate) struct GossipQueue {
+    waiting: Vec<Arc<Transaction>>,
+    bytes: usize,
+    last: RealTime,
+}
+
+/// A transaction that is being taken in.
+struct Candidate {
+    id: TransactionId,
+    transaction: Transaction,
+    bytes: usize,
+}
+
+/// What came of it.
+enum Taken {
+    /// It is known already.
+    Known,
+    /// It waits now.
+    New,
+    /// It is not taken.
+    Refused(Refusal),
+}
+
+impl Node {
+    /// Takes a transaction that was submitted here.
+    ///
+    /// # Errors
+    /// The refusal, where it is not taken and not known from before.
+    pub fn submit(&self, transaction: Transaction, now: RealTime) -> Result<TransactionStatus, Refusal> {
+        let id = transaction.id();
+        let taken = self.take(vec![transaction], true, now).pop();
+        match taken {
+            Some(Taken::Refused(reason)) => {
+                self.metrics.refused(reason);
+                Err(reason)
+            }
+            Some(Taken::New) => {
+                Metrics::count(&self.metrics.accepted);
+                self.flush_gossip(now);
+                self.change.raise();
+                Ok(self.status_of(&id, now))
+            }
+            Some(Taken::Known) | None => Ok(self.status_of(&id, now)),
+        }
+    }
+
+    /// Where a transaction stands.
+    pub fn status_of(&self, id: &TransactionId, now: RealTime) -> TransactionStatus {
+        let waiting = self.pool().get(id).map(|entry| (entry.waits_for, entry.accepted));
+        let stage = match waiting {
+            Some((Some(reason), _)) => Stage::Waiting { reason },
+            Some((None, accepted)) if now.since(accepted) > AGREED_WITHIN => {
+                let quorum = self.quorum.load(Ordering::Relaxed);
+                let reason = if quorum { Refusal::NotAgreed } else { Refusal::WaitingForServers };
+                Stage::Waiting { reason }
+            }
+            Some((None, _)) => Stage::Verifying,
+            None => match self.final_stage(id) {
+                Some(stage) => stage,
+                None => match self.pool().refused(id) {
+                    Some(reason) => Stage::Refused { reason },
+                    None => Stage::Unknown,
+                },
+            },
+        };
+        TransactionStatus { id: *id, stage }
+    }
+
+    /// Does what is due by the passing of time: sends what was collected for the other servers, drops what
+    /// has expired. To be called every few milliseconds; nothing is lost where it is not.
+    pub fn tick(&self, now: RealTime) {
+        self.flush_gossip(now);
+    }
+
+    /// A message of another server.
+    pub(crate) fn take_gossip(&self, from: PublicKey, message: &[u8], now: RealTime) {
+        let Some(transactions) = decode_gossip(message) else {
+            Metrics::count(&self.metrics.junk);
+            warn!(%from, "a message of another server is junk");
+            return;
+        };
+        let taken = self.take(transactions, false, now);
+        let new = taken.iter().filter(|taken| matches!(taken, Taken::New)).count();
+        self.metrics.passed_on.fetch_add(new as u64, Ordering::Relaxed);
+        for refused in taken.iter().filter_map(|taken| match taken {
+            Taken::Refused(reason) => Some(reason),
+            _ => None,
+        }) {
+            debug!(%from, reason = refused.code(), "another server passed on what is refused here");
+        }
+        if new > 0 {
+            self.change.raise();
+        }
+    }
+
+    /// Takes several in; answers in their order.
+    fn take(&self, transactions: Vec<Transaction>, own: bool, now: RealTime) -> Vec<Taken> {
+        let last = self.last();
+        let time = self.time_after(&last.signed, now);
+        let mut taken: Vec<Taken> = Vec::with_capacity(transactions.len());
+        let mut good_form = Vec::new();
+        for (at, transaction) in transactions.into_iter().enumerate() {
+            let (id, bytes) = (transaction.id(), transaction.to_bytes().len());
+            let candidate = Candidate { id, transaction, bytes };
+            match self.look_over(&candidate, time) {
+                Ok(None) => taken.push(Taken::Known),
+                Ok(Some(key)) => {
+                    taken.push(Taken::Refused(Refusal::SignatureInvalid));
+                    good_form.push((at, key, candidate));
+                }
+                Err(reason) => taken.push(Taken::Refused(reason)),
+            }
+        }
+        let checks: Vec<Check<'_>> = good_form
+            .iter()
+            .map(|(_, key, candidate)| Check {
+                id: candidate.id,
+                key: *key,
+                transaction: &candidate.transaction,
+            })
+            .collect();
+        let signatures = self.signatures.check(&checks);
+        for ((at, _, candidate), good) in good_form.into_iter().zip(signatures) {
+            if good {
+                taken[at] = self.take_signed(candidate, own, now);
+            }
+        }
+        taken
+    }
+
+    /// What can be said before the signature is looked at: whether it is known (`None`), and whose
+    /// signature it must carry.
+    fn look_over(&self, candidate: &Candidate, time: Timestamp) -> Result<Option<PublicKey>, Refusal> {
+        let Candidate { id, transaction, bytes } = candidate;
+        if *bytes > MAX_TRANSACTION_BYTES {
+            return Err(Refusal::TooLarge);
+        }
+        if transaction.payload.ledger != self.ledger.id() {
+            return Err(Refusal::WrongLedger);
+        }
+        if self.is_known(id) {
+            return Ok(None);
+        }
+        if transaction.payload.valid_until < time {
+            return Err(Refusal::Expired);
+        }
+        if !self.pool().has_room(transaction, *bytes) {
+            return Err(Refusal::Busy);
+        }
+        self.ledger.signer(&self.last().state, transaction).map(Some)
+    }
+
+    fn is_known(&self, id: &TransactionId) -> bool {
+        {
+            let pool = self.pool();
+            if pool.get(id).is_some() || pool.refused(id).is_some() {
+                return true;
+            }
+        }
+        self.store.place(id).ok().flatten().is_some()
+    }
+
+    /// The signature is good: what do the rules say?
+    fn take_signed(&self, candidate: Candidate, own: bool, now: RealTime) -> Taken {
+        let last = self.last();
+        let time = self.time_after(&last.signed, now);
+        let waits_for = match self.ledger.check_transaction(&last.state, &candidate.transaction, time) {
+            Ok(()) => None,
+            Err(reason) if can_wait(reason) => Some(reason),
+            Err(Refusal::AlreadySeen) => return Taken::Known,
+            Err(reason) => {
+                if own && reason.remedy() != Remedy::Wait {
+                    self.give_up(candidate.id, reason);
+                }
+                return Taken::Refused(reason);
+            }
+        };
+        let transaction = Arc::new(candidate.transaction);
+        let entry = Entry {
+            id: candidate.id,
+            transaction: transaction.clone(),
+            bytes: candidate.bytes,
+            accepted: now,
+            own,
+            waits_for,
+            prompt: waits_for.is_none(),
+            deferred_until: RealTime::default(),
+        };
+        let inserted = {
+            let mut pool = self.pool();
+            if pool.get(&candidate.id).is_some() {
+                return Taken::Known;
+            }
+            pool.insert(entry)
+        };
+        if !inserted {
+            return Taken::Refused(Refusal::Busy);
+        }
+        // A block may have become final since `last` was looked up, and may contain it.
+        if self.last().id != last.id && self.store.place(&candidate.id).ok().flatten().is_some() {
+            self.pool().remove(&candidate.id);
+            return Taken::Known;
+        }
+        if own {
+            self.queue_gossip(transaction, candidate.bytes, now);
+        }
+        Taken::New
+    }
+
+    /// Remembers a refusal and tells whoever listens.
+    fn give_up(&self, id: TransactionId, reason: Refusal) {
+        self.pool().remember_refused(id, reason);
+        let _ = self.events.send(ServerEvent::Refused(RefusedEvent { id, reason }));
+    }
+
+    /// Looks again at what waits, after a block became final or time has passed: what can never follow any
+    /// more is refused, what can now is told so. While this server lacks final blocks that others have it
+    /// knows too little to refuse anything.
+    pub(crate) fn look_again(&self, now: RealTime) {
+        if !self.caught_up.load(Ordering::Relaxed) {
+            return;
+        }
+        let last = self.last();
+        let time = self.time_after(&last.signed, now);
+        let waiting: Vec<(TransactionId, Arc<Transaction>)> = self
+            .pool()
+            .iter()
+            .take(LOOK_AGAIN)
+            .map(|entry| (entry.id, entry.transaction.clone()))
+            .collect();
+        for (id, transaction) in waiting {
+            let answer = self.ledger.check_transaction(&last.state, &transaction, time);
+            match answer {
+                Ok(()) => self.now_waits_for(&id, None),
+                Err(reason) if can_wait(reason) => self.now_waits_for(&id, Some(reason)),
+                Err(reason) => {
+                    if self.pool().remove(&id).is_some() && reason != Refusal::AlreadySeen {
+                        self.metrics.refused(reason);
+                        self.give_up(id, reason);
+                    }
+                }
+            }
+        }
+    }
+
+    fn now_waits_for(&self, id: &TransactionId, reason: Option<Refusal>) {
+        if let Some(entry) = self.pool().get_mut(id) {
+            entry.waits_for = reason;
+            entry.prompt &= reason.is_none();
+        }
+    }
+
+    fn queue_gossip(&self, transaction: Arc<Transaction>, bytes: usize, now: RealTime) {
+        let mut queue = self.gossip.lock().expect("no panic while it is held");
+        queue.waiting.push(transaction);
+        queue.bytes += bytes;
+        if queue.bytes > GOSSIP_FULL || queue.waiting.len() >= GOSSIP_MOST {
+            self.send_gossip(&mut queue, now);
+        }
+    }
+
+    /// Sends what was collected, unless the last message was just now.
+    fn flush_gossip(&self, now: RealTime) {
+        let mut queue = self.gossip.lock().expect("no panic while it is held");
+        if !queue.waiting.is_empty() && (now < queue.last || now.since(queue.last) >= GOSSIP_PAUSE) {
+            self.send_gossip(&mut queue, now);
+        }
+    }
+
+    fn send_gossip(&self, queue: &mut GossipQueue, now: RealTime) {
+        let waiting = std::mem::take(&mut queue.waiting);
+        queue.bytes = 0;
+        queue.last = now;
+        let mut message = vec![GOSSIP_VERSION];
+        let refs: Vec<&Transaction> = waiting.iter().map(Arc::as_ref).collect();
+        borsh::to_writer(&mut message, &refs).expect("a vector takes every byte");
+        if let Err(problem) = self.outbox.broadcast(message) {
+            // This server will put them into a block itself when it is its turn.
+            debug!(%problem, transactions = waiting.len(), "not passed on");
+        }
+    }
+}
+
+/// Whether a transaction with this refusal is kept until it may follow.
+fn can_wait(reason: Refusal) -> bool {
+    matches!(
+        reason,
+        Refusal::ReceptionUnknown | Refusal::PoolLimit | Refusal::TooManyOrders | Refusal::ReportOutOfOrder
+    )
+}
+
+/// The transactions of a message; nothing where it is not one.
+fn decode_gossip(message: &[u8]) -> Option<Vec<Transaction>> {
+    let (&version, content) = message.split_first()?;
+    if version != GOSSIP_VERSION || message.len() > MAX_GOSSIP_BYTES {
+        return None;
+    }
+    let transactions: Vec<Transaction> = borsh::from_slice(content).ok()?;
+    (transactions.len() <= GOSSIP_MOST).then_some(transactions)
+}

@@ -1,0 +1,169 @@
+//! Questions to the storage side (S105, B5): reports that are missing here.
+//!
+//! Always: what comes back is submitted like any transaction, so that every server checks it; questions
+//! about a battery are asked one after another with a pause, which grows while nobody answers. Not here:
+//! deciding anything on an answer.
+
+use crate::consensus::RealTime;
+use crate::metrics::Metrics;
+use crate::node::Node;
+use crate::server::{Server, now};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::{debug, warn};
+use wattbook_client::api::ReportQuery;
+use wattbook_client::http::Storage;
+use wattbook_ledger::tables::{Batteries, BatteryBook, Requests, Tables as _};
+use wattbook_types::transaction::Body;
+use wattbook_types::{BatteryId, Refusal, Timestamp};
+
+/// How often to look whether something is missing.
+const LOOK: Duration = Duration::from_millis(50);
+/// The shortest pause between two questions about a battery.
+const PAUSE: Duration = Duration::from_millis(200);
+/// The longest.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Reports asked for at once.
+const AT_ONCE: u32 = 100;
+
+/// What is missing from a battery's storage side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// The battery.
+    pub battery: BatteryId,
+    /// The number of the first report that is missing.
+    pub from: u64,
+    /// Whether the storage state now is wanted, because a gate is near.
+    pub fresh: bool,
+}
+
+impl Node {
+    /// What is missing from the storage side now: a report that a sale waits for, one that another report
+    /// must follow, one for a slot that ended a while ago, the storage state before a clearing.
+    pub fn missing_reports(&self, now: RealTime) -> Vec<Missing> {
+        let last = self.last();
+        let time = self.time_after(&last.signed, now);
+        let wanted = self.wanted_by_waiting();
+        last.state
+            .entries::<Batteries>(&())
+            .filter_map(|(battery, book)| {
+                let pending = self.pending_reports(battery, book.next_sequence);
+                let fresh = pending.newest.max(book.reported_at) < self.fresh_from(battery, &book, time)?;
+                let late = !pending.has_next && (wanted.contains(&battery) || self.is_late(&book, time));
+                (fresh || late).then_some(Missing { battery, from: book.next_sequence, fresh })
+            })
+            .collect()
+    }
+
+    /// Batteries whose reports something in the pool waits for.
+    fn wanted_by_waiting(&self) -> BTreeSet<BatteryId> {
+        let pool = self.pool();
+        let waiting = pool.iter().filter_map(|entry| match (&entry.transaction.payload.body, entry.waits_for) {
+            (Body::Sale(sale), Some(Refusal::ReceptionUnknown)) => Some(sale.battery),
+            (Body::Report(report), Some(Refusal::ReportOutOfOrder)) => Some(report.battery),
+            _ => None,
+        });
+        waiting.collect()
+    }
+
+    fn pending_reports(&self, battery: BatteryId, next: u64) -> Pending {
+        let mut pending = Pending { has_next: false, newest: Timestamp::default() };
+        for entry in self.pool().iter() {
+            match &entry.transaction.payload.body {
+                Body::Report(report) if report.battery == battery => {
+                    pending.has_next |= report.sequence == next;
+                    pending.newest = pending.newest.max(report.time);
+                }
+                Body::Report(_) => {}
+                // Reports come first.
+                Body::Sale(_) | Body::Purchase(_) => break,
+            }
+        }
+        pending
+    }
+
+    /// Whether the report of a slot that ended is overdue.
+    fn is_late(&self, book: &BatteryBook, time: Timestamp) -> bool {
+        let length = self.ledger.genesis().rules.slot_length;
+        time > book.next_slot.end(length).plus_millis(length.millis() / 4)
+    }
+
+    /// From when on the battery's last report must be for the next clearing, once that is near. The
+    /// storage side reports before each gate of its own accord; it is asked if that did not arrive.
+    fn fresh_from(&self, battery: BatteryId, book: &BatteryBook, time: Timestamp) -> Option<Timestamp> {
+        let never = Some(Timestamp::default());
+        let genesis = self.ledger.genesis();
+        let rules = &genesis.rules;
+        let slot = rules.slot_length.slot_at(time.plus_millis(rules.gate_lead_ms)).next();
+        let gate = genesis.gate(slot);
+        if time < gate.minus_millis(rules.gate_lead_ms / 8) || book.spec.id != battery {
+            return never;
+        }
+        let has_requests = self.last().state.entries::<Requests>(&(battery, slot)).next().is_some();
+        if has_requests { Some(gate.minus_millis(rules.gate_lead_ms / 2)) } else { never }
+    }
+}
+
+/// Reports of a battery that wait in the pool.
+struct Pending {
+    has_next: bool,
+    newest: Timestamp,
+}
+
+/// When a battery's storage side may be asked again.
+struct Turn {
+    at: RealTime,
+    pause: Duration,
+}
+
+/// Asks whenever something is missing; never ends.
+pub async fn run(server: Arc<Server>, storage: BTreeMap<BatteryId, Storage>) {
+    let mut turns: BTreeMap<BatteryId, Turn> = BTreeMap::new();
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        look.tick().await;
+        for missing in server.node().missing_reports(now()) {
+            let Some(storage) = storage.get(&missing.battery) else { continue };
+            let turn = turns
+                .entry(missing.battery)
+                .or_insert(Turn { at: RealTime::default(), pause: PAUSE });
+            if now() < turn.at {
+                continue;
+            }
+            let answered = ask(&server, storage, missing).await;
+            turn.pause = if answered { PAUSE } else { (turn.pause * 2).min(LONGEST_PAUSE) };
+            turn.at = now().plus(turn.pause);
+        }
+    }
+}
+
+/// Asks once and submits what comes back. Says whether anything useful came.
+async fn ask(server: &Server, storage: &Storage, missing: Missing) -> bool {
+    let Missing { battery, from, fresh } = missing;
+    Metrics::count(&server.node().metrics().inquiries);
+    let mut reports = Vec::new();
+    let since = ReportQuery { from: Some(from), limit: Some(AT_ONCE), ..ReportQuery::default() };
+    let now_stored = ReportQuery { fresh: Some(true), ..ReportQuery::default() };
+    // The state now may have a number above missing ones, so these are asked for as well, and after it.
+    let queries = if fresh { vec![now_stored, since] } else { vec![since] };
+    for query in queries {
+        match storage.reports(&query).await {
+            Ok(found) => reports.extend(found),
+            Err(problem) => {
+                warn!(%battery, %problem, "the storage side does not answer");
+                return false;
+            }
+        }
+    }
+    debug!(%battery, from, fresh, reports = reports.len(), "asked the storage side");
+    let mut useful = false;
+    for report in reports {
+        match server.node().submit(report, now()) {
+            Ok(_) => useful = true,
+            Err(reason) => warn!(%battery, reason = reason.code(), "the storage side's report is refused"),
+        }
+    }
+    useful
+}

@@ -1,0 +1,191 @@
+//! A node together with its connection to the other servers: what the HTTP side sees.
+//!
+//! Always: time comes from the system's clock here and nowhere below; while this server lacks final
+//! blocks that others have, it takes no transactions, because it could refuse what is good.
+
+use crate::api::view::{ListQuery, Readiness, ServerEvent, ServerView};
+use crate::consensus::{Handle, RealTime, Status};
+use crate::node::Node;
+use futures::future::BoxFuture;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::broadcast;
+use wattbook_client::api::{
+    AccountInfo, BatteryInfo, Page, PricesNow, PurchaseRow, RequestRow, ServerStatus, StateProofAnswer,
+    StorageRow, TransactionStatus,
+};
+use wattbook_types::finality::{Finality, ServerSet};
+use wattbook_types::{AccountId, Block, Genesis, Height, Refusal, SignedHeader, Transaction, TransactionId};
+
+/// Blocks that a server may be behind and still count as having caught up: those under way.
+const BEHIND: u64 = 3;
+/// Looks in a row that must find a server caught up before it counts as such.
+const LOOKS: u32 = 5;
+/// How often to look.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Real time by the system's clock.
+pub fn now() -> RealTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    RealTime::default().plus(since)
+}
+
+/// A server with its connections.
+pub struct Server {
+    node: Arc<Node>,
+    handle: Handle,
+    servers: ServerSet,
+    /// A server that was not heard for so long is not there.
+    silence: Duration,
+    caught_up: AtomicBool,
+}
+
+impl Server {
+    /// Puts the two together. `leader_timeout` as consensus has it: who is there votes that often.
+    pub fn new(node: Arc<Node>, handle: Handle, leader_timeout: Duration) -> Self {
+        let servers = node.ledger().genesis().server_set();
+        let silence = leader_timeout * 3 + Duration::from_secs(1);
+        Self { node, handle, servers, silence, caught_up: AtomicBool::new(false) }
+    }
+
+    /// The node.
+    pub fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// How many other servers are there.
+    pub fn peers(&self) -> usize {
+        self.peers_by(&self.handle.status())
+    }
+
+    fn peers_by(&self, status: &Status) -> usize {
+        let (own, now) = (self.node.key.public_key(), now());
+        let is_there = |heard: &Option<RealTime>| heard.is_some_and(|at| now.since(at) <= self.silence);
+        status.heard.iter().filter(|(key, heard)| *key != own && is_there(heard)).count()
+    }
+
+    fn has_quorum(&self, peers: usize) -> bool {
+        peers + 1 >= self.servers.quorum()
+    }
+
+    /// Watches the connection and tells the node; never ends.
+    pub async fn watch(&self) {
+        let mut good_looks = 0;
+        let mut pause = tokio::time::interval(LOOK);
+        loop {
+            pause.tick().await;
+            let status = self.handle.status();
+            let quorum = self.has_quorum(self.peers_by(&status));
+            let level = status.tip.number() <= self.node.last().height().number() + BEHIND;
+            // Without a quorum nothing can become final meanwhile: what was caught up stays so.
+            let was = self.caught_up.load(Ordering::Relaxed);
+            good_looks = if level && (quorum || was) { good_looks + 1 } else { 0 };
+            let caught_up = level && (was || good_looks >= LOOKS);
+            self.caught_up.store(caught_up, Ordering::Relaxed);
+            self.node.set_connection(caught_up, quorum);
+        }
+    }
+
+    /// What convinces somebody who knows only the genesis that a block is final.
+    pub async fn proof(&self, height: Height) -> Option<Finality> {
+        let certified = self.handle.certificate(height).await?;
+        let mut headers: Vec<SignedHeader> = Vec::new();
+        let mut at = height;
+        while at <= certified.height {
+            let block = match self.node.block_at(at) {
+                Some(block) => block.signed.clone(),
+                None => self.handle.block(at).await?.signed,
+            };
+            headers.push(block);
+            at = at.next();
+        }
+        Some(Finality { certificate: certified.certificate, headers })
+    }
+}
+
+impl ServerView for Server {
+    fn genesis(&self) -> &Genesis {
+        self.node.ledger().genesis()
+    }
+
+    fn submit(&self, transaction: Transaction) -> BoxFuture<'_, Result<TransactionStatus, Refusal>> {
+        Box::pin(async move {
+            if self.caught_up.load(Ordering::Relaxed) {
+                self.node.submit(transaction, now())
+            } else {
+                Err(Refusal::WaitingForServers)
+            }
+        })
+    }
+
+    fn transaction(&self, id: &TransactionId) -> TransactionStatus {
+        self.node.status_of(id, now())
+    }
+
+    fn height(&self) -> Height {
+        self.node.last().height()
+    }
+
+    fn block(&self, height: Height) -> Option<Arc<Block>> {
+        self.node.block_at(height)
+    }
+
+    fn finality(&self, height: Height) -> BoxFuture<'_, Option<Vec<u8>>> {
+        Box::pin(async move {
+            if height == Height::from_number(0) || height > self.height() {
+                return None;
+            }
+            let proof = self.proof(height).await?;
+            Some(borsh::to_vec(&proof).expect("a vector takes every byte"))
+        })
+    }
+
+    fn account(&self, address: &AccountId) -> Option<AccountInfo> {
+        self.node.account(address)
+    }
+
+    fn prices(&self) -> PricesNow {
+        self.node.prices()
+    }
+
+    fn batteries(&self) -> Vec<BatteryInfo> {
+        self.node.batteries()
+    }
+
+    fn storage_list(&self, query: &ListQuery) -> Page<StorageRow> {
+        self.node.storage_list(query.limit, query.before, query.address)
+    }
+
+    fn request_list(&self, query: &ListQuery) -> Page<RequestRow> {
+        self.node.request_list(query.limit, query.before, query.address)
+    }
+
+    fn purchase_list(&self, query: &ListQuery) -> Page<PurchaseRow> {
+        self.node.purchase_list(query.limit, query.before, query.address)
+    }
+
+    fn status(&self) -> ServerStatus {
+        self.node.status(self.peers() as u64)
+    }
+
+    fn readiness(&self) -> Readiness {
+        Readiness {
+            caught_up: self.caught_up.load(Ordering::Relaxed),
+            quorum: self.has_quorum(self.peers()),
+            halted: self.node.halted(),
+        }
+    }
+
+    fn state_proof(&self, key: &[u8]) -> StateProofAnswer {
+        self.node.state_proof(key)
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<ServerEvent> {
+        self.node.subscribe()
+    }
+
+    fn metrics(&self) -> String {
+        self.node.metrics().text()
+    }
+}
