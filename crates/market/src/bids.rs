@@ -1,8 +1,9 @@
 //! Requests and lots as a rule sees them: with the loss of their way, and in the rule's order.
 //!
-//! Always: the outcome is the same in whatever order the clearing lists them. The clearing does list them
-//! by ascending id, which the sorts here find out in one pass.
+//! Always: the outcome is the same in whatever order the clearing lists them. It does list requests by id
+//! and lots by age and id, which is found out in one pass.
 
+use crate::order::{sort, sort_by_name};
 use crate::template::{Bid, Offer, Rule};
 use alloc::vec::Vec;
 use wattbook_types::clearing::{Clearing, Lot, Request};
@@ -13,36 +14,38 @@ use wattbook_types::{ConnectionPoint, PerMille};
 pub(crate) fn bids<R: Rule>(clearing: &Clearing) -> Vec<Bid> {
     let ways = Ways::new(clearing);
     let mut by_id: Vec<(u32, &Request)> = (0..).zip(&clearing.requests).collect();
-    by_id.sort_unstable_by(|(_, a), (_, b)| a.purchase.cmp(&b.purchase));
+    sort_by_name(&mut by_id, |(_, request)| request.purchase.as_bytes());
     let mut bids: Vec<Bid> = Vec::with_capacity(by_id.len());
-    for (place, (request, asked)) in (0..).zip(by_id) {
+    for (place, asked) in by_id {
         if let Some(loss) = ways.loss(asked.connection_point) {
             let price = asked.offered.min(clearing.prices.buyer_cap);
-            bids.push(Bid { price, loss, place, request });
+            bids.push(Bid { price, energy: asked.energy, loss, place });
         }
     }
-    bids.sort_unstable_by(|a, b| {
-        R::requests(a, b).then_with(|| a.loss.cmp(&b.loss)).then_with(|| a.place.cmp(&b.place))
-    });
+    sort(&mut bids, |bid| u64::from(bid.loss.get()));
+    sort(&mut bids, |bid| R::request(bid)[1]);
+    sort(&mut bids, |bid| R::request(bid)[0]);
     bids
 }
 
-/// The lots that still have something, in the rule's order; among equals the lowest id comes first.
+/// The lots that still have something, in the rule's order; among equals the oldest comes first, then the
+/// lowest id.
 pub(crate) fn offers<R: Rule>(clearing: &Clearing) -> Vec<Offer> {
     let ways = Ways::new(clearing);
-    let offer = |(lot, stored): (u32, &Lot)| Offer {
-        floor: stored.floor,
-        loss: ways.loss(stored.connection_point).unwrap_or(PerMille::ZERO.complement()),
-        slot: stored.slot,
-        lot,
-    };
-    let mut offers: Vec<(Offer, &Lot)> = (0..)
-        .zip(&clearing.lots)
-        .filter(|(_, lot)| !lot.deliverable.is_zero())
-        .map(|entry| (offer(entry), entry.1))
-        .collect();
-    offers.sort_unstable_by(|(a, lot_a), (b, lot_b)| R::lots(a, b).then_with(|| lot_a.sale.cmp(&lot_b.sale)));
-    offers.into_iter().map(|(offer, _)| offer).collect()
+    let mut by_age: Vec<(u32, &Lot)> = (0..).zip(&clearing.lots).collect();
+    by_age.retain(|(_, lot)| !lot.deliverable.is_zero());
+    if !by_age.is_sorted_by_key(|(_, lot)| (lot.slot, lot.sale)) {
+        sort_by_name(&mut by_age, |(_, lot)| lot.sale.as_bytes());
+        sort(&mut by_age, |(_, lot)| lot.slot.number());
+    }
+    let mut offers: Vec<Offer> = Vec::with_capacity(by_age.len());
+    for (place, lot) in by_age {
+        let loss = ways.loss(lot.connection_point).unwrap_or(PerMille::ZERO.complement());
+        offers.push(Offer { floor: lot.floor, energy: lot.deliverable, loss, slot: lot.slot, place });
+    }
+    sort(&mut offers, |offer| R::lot(offer)[1]);
+    sort(&mut offers, |offer| R::lot(offer)[0]);
+    offers
 }
 
 /// The loss on the way to each connection point.
@@ -51,7 +54,7 @@ struct Ways(Vec<(ConnectionPoint, PerMille)>);
 impl Ways {
     fn new(clearing: &Clearing) -> Self {
         let mut ways: Vec<_> = clearing.paths.iter().map(|path| (path.connection_point, path.loss)).collect();
-        ways.sort_unstable();
+        sort(&mut ways, |(point, _)| u64::from(point.number()));
         Self(ways)
     }
 

@@ -12,11 +12,11 @@ extern crate alloc;
 mod bids;
 #[cfg(target_arch = "wasm32")]
 mod contract;
+mod order;
 mod share;
 mod stock;
 pub mod template;
 
-use core::cmp::Ordering;
 use template::{Bid, Offer, Rule};
 use wattbook_types::Price;
 use wattbook_types::clearing::{Answer, Clearing};
@@ -36,12 +36,12 @@ pub fn clear(clearing: &Clearing) -> Answer {
 pub struct PricePriority;
 
 impl Rule for PricePriority {
-    fn requests(a: &Bid, b: &Bid) -> Ordering {
-        b.price.cmp(&a.price)
+    fn request(bid: &Bid) -> [u64; 2] {
+        [u64::MAX - bid.price.milli_per_kwh(), 0]
     }
 
-    fn lots(a: &Offer, b: &Offer) -> Ordering {
-        a.loss.cmp(&b.loss).then(a.slot.cmp(&b.slot))
+    fn lot(offer: &Offer) -> [u64; 2] {
+        [u64::from(offer.loss.get()), 0]
     }
 
     fn price(own: Price, _lowest_served: Price) -> Price {

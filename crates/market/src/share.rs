@@ -5,6 +5,7 @@
 //! fills the request; requests whose share would be smaller step back, the smallest first, and the others
 //! share anew. Splitting a request into several therefore gains no more than the rounding.
 
+use crate::order::sort;
 use alloc::vec;
 use alloc::vec::Vec;
 use wattbook_types::Energy;
@@ -16,7 +17,7 @@ pub(crate) fn share(asked: &[Energy], available: Energy, smallest: Energy) -> Ve
         return asked.to_vec();
     }
     let mut largest_first: Vec<usize> = (0..asked.len()).collect();
-    largest_first.sort_unstable_by_key(|&place| (core::cmp::Reverse(wh(asked, place)), place));
+    sort(&mut largest_first, |&place| u64::MAX - wh(asked, place));
     let (staying, total) = step_back(&largest_first, asked, total, available.wh(), smallest.wh().max(1));
     let mut granted = vec![Energy::ZERO; asked.len()];
     let mut remainders: Vec<(u128, usize)> = Vec::with_capacity(staying.len());
@@ -28,7 +29,9 @@ pub(crate) fn share(asked: &[Energy], available: Energy, smallest: Energy) -> Ve
         remainders.push((remainder, place));
     }
     if rest > 0 {
-        remainders.sort_unstable_by_key(|&(remainder, place)| (core::cmp::Reverse(remainder), place));
+        sort(&mut remainders, |&(_, place)| place as u64);
+        sort(&mut remainders, |&(remainder, _)| !(remainder as u64));
+        sort(&mut remainders, |&(remainder, _)| !((remainder >> 64) as u64));
         let left_over = usize::try_from(rest).unwrap_or(usize::MAX);
         remainders.iter().take(left_over).for_each(|&(_, place)| grant(&mut granted, place, 1));
     }

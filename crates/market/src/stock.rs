@@ -4,6 +4,7 @@
 //! battery may promise.
 
 use crate::bids::offers;
+use crate::order::sort;
 use crate::template::{Offer, Rule};
 use alloc::vec::Vec;
 use wattbook_types::clearing::{Clearing, Part};
@@ -35,12 +36,10 @@ pub(crate) struct Stock {
 impl Stock {
     pub(crate) fn new<R: Rule>(clearing: &Clearing) -> Self {
         let lots = offers::<R>(clearing);
-        let had: Vec<Energy> = lots
-            .iter()
-            .map(|offer| clearing.lots.get(offer.lot as usize).map_or(Energy::ZERO, |lot| lot.deliverable))
-            .collect();
+        let had: Vec<Energy> = lots.iter().map(|offer| offer.energy).collect();
         let mut by_floor: Vec<u32> = (0..).take(lots.len()).collect();
-        by_floor.sort_unstable_by_key(|&place| (lots.get(place as usize).map(|lot| lot.floor), place));
+        let floor = |place: &u32| lots.get(*place as usize).map_or(Price::MAX, |offer| offer.floor);
+        sort(&mut by_floor, |place| floor(place).milli_per_kwh());
         let all_had = had.iter().map(|energy| u128::from(energy.wh())).sum();
         Self {
             left: had.clone(),
@@ -114,9 +113,9 @@ impl Stock {
             let taken = missing.min(*left);
             *left = left.saturating_sub(taken);
             missing = missing.saturating_sub(taken);
-            parts.push(Part { lot: offer.lot, energy: taken });
+            parts.push(Part { lot: offer.place, energy: taken });
         }
-        parts.sort_unstable_by_key(|part| part.lot);
+        sort(&mut parts, |part| u64::from(part.lot));
         parts
     }
 

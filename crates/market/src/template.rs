@@ -12,18 +12,17 @@ use crate::bids::bids;
 use crate::share::share;
 use crate::stock::Stock;
 use alloc::vec::Vec;
-use core::cmp::Ordering;
 use wattbook_types::clearing::{Answer, Clearing, Match, Part, Unserved, UnservedReason};
 use wattbook_types::{Energy, PerMille, Price, Slot};
 
-/// What makes one market rule differ from another.
+/// What makes one market rule differ from another. Orders are by ascending pairs of numbers.
 pub trait Rule {
-    /// Which of two requests comes first; those that compare equal form one group and share in proportion
-    /// to the energy that they ask. Must not look at [`Bid::place`].
-    fn requests(a: &Bid, b: &Bid) -> Ordering;
+    /// Which request comes first. Those with the same pair form one group and share in proportion to the
+    /// energy that they ask. Must not look at [`Bid::place`].
+    fn request(bid: &Bid) -> [u64; 2];
 
-    /// Which of two lots is used first; those that compare equal are used by ascending id.
-    fn lots(a: &Offer, b: &Offer) -> Ordering;
+    /// Which lot is used first; among those with the same pair the oldest, then the lowest id.
+    fn lot(offer: &Offer) -> [u64; 2];
 
     /// The unit price that a served request pays, from its own (offered, at most the cap) and the lowest
     /// own price of all that are served. Must not exceed its own.
@@ -35,12 +34,12 @@ pub trait Rule {
 pub struct Bid {
     /// What it offers, at most the community's cap.
     pub price: Price,
+    /// What it asks.
+    pub energy: Energy,
+    /// Its place in the clearing.
+    pub place: u32,
     /// What is lost on the way from the battery to it.
     pub loss: PerMille,
-    /// Its place among all requests by ascending id.
-    pub place: u32,
-    /// Its place in the clearing.
-    pub request: u32,
 }
 
 /// A lot as a rule sees it.
@@ -48,12 +47,14 @@ pub struct Bid {
 pub struct Offer {
     /// The lowest price at which it may be used.
     pub floor: Price,
-    /// What was lost on its way to the battery; the whole where no way is known.
-    pub loss: PerMille,
+    /// What it can deliver.
+    pub energy: Energy,
     /// When it arrived.
     pub slot: Slot,
     /// Its place in the clearing.
-    pub lot: u32,
+    pub place: u32,
+    /// What was lost on its way to the battery; the whole where no way is known.
+    pub loss: PerMille,
 }
 
 /// What becomes of a request.
@@ -68,32 +69,28 @@ pub fn clear<R: Rule>(clearing: &Clearing) -> Answer {
     fates.resize_with(clearing.requests.len(), || Fate::Unserved(UnservedReason::NoPath));
     let mut stock = Stock::new::<R>(clearing);
     let bids = bids::<R>(clearing);
-    for group in bids.chunk_by(|a, b| R::requests(a, b) == Ordering::Equal) {
-        serve(clearing, group, &mut stock, &mut fates);
+    for group in bids.chunk_by(|a, b| R::request(a) == R::request(b)) {
+        serve(group, clearing.prices.smallest, &mut stock, &mut fates);
     }
     answer::<R>(fates)
 }
 
 /// Serves the requests of one group, which may differ in price only where a rule's order ignores it.
-fn serve(clearing: &Clearing, group: &[Bid], stock: &mut Stock, fates: &mut [Fate]) {
+fn serve(group: &[Bid], smallest: Energy, stock: &mut Stock, fates: &mut [Fate]) {
     let Some(lowest) = group.iter().map(|bid| bid.price).min() else { return };
     stock.at(lowest);
-    let asked: Vec<Energy> = group.iter().map(|bid| energy(clearing, bid)).collect();
-    let granted = share(&asked, stock.available(), clearing.prices.smallest);
-    for ((bid, asked), granted) in group.iter().zip(asked).zip(granted) {
+    let asked: Vec<Energy> = group.iter().map(|bid| bid.energy).collect();
+    let granted = share(&asked, stock.available(), smallest);
+    for (bid, granted) in group.iter().zip(granted) {
         let fate = if granted.is_zero() {
-            Fate::Unserved(why(asked, clearing.prices.smallest, stock))
+            Fate::Unserved(why(bid.energy, smallest, stock))
         } else {
             Fate::Served(bid.price, stock.draw(granted))
         };
-        if let Some(place) = fates.get_mut(bid.request as usize) {
+        if let Some(place) = fates.get_mut(bid.place as usize) {
             *place = fate;
         }
     }
-}
-
-fn energy(clearing: &Clearing, bid: &Bid) -> Energy {
-    clearing.requests.get(bid.request as usize).map_or(Energy::ZERO, |request| request.energy)
 }
 
 /// Why a request got nothing: what would it have got, had it been alone?
