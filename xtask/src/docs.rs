@@ -26,6 +26,10 @@ const CI: &str = ".ci/run";
 const TEST_COMMAND: &str = "cargo xtask check";
 const VECTORS: &str = "crates/types/vectors/";
 
+const PROTOCOL: &str = "docs/protocol.md";
+/// Where labels of hashes and signatures are part of the protocol.
+const LABELLED: &[&str] = &["crates/types/src/", "crates/ledger/src/"];
+
 /// Looks at the documents.
 pub fn check(root: &Path, tree: &Tree) -> Vec<Finding> {
     let missing = REQUIRED.iter().filter(|path| tree.get(path).is_none());
@@ -41,6 +45,28 @@ pub fn check(root: &Path, tree: &Tree) -> Vec<Finding> {
     }
     for file in tree.ending(".md") {
         findings.extend(broken_links(root, file));
+    }
+    findings.extend(undocumented_labels(tree));
+    findings
+}
+
+/// Labels of hashes and signatures that the protocol page does not list.
+fn undocumented_labels(tree: &Tree) -> Vec<Finding> {
+    let page = tree.get(PROTOCOL).map_or("", |file| &file.text);
+    let mut findings = Vec::new();
+    for file in tree.ending(".rs").filter(|file| LABELLED.iter().any(|folder| file.path.starts_with(folder)))
+    {
+        for (number, line) in file.text.lines().enumerate() {
+            for rest in line.split("\"wattbook/").skip(1) {
+                let name =
+                    rest.split(|c: char| !c.is_ascii_lowercase() && c != '-').next().unwrap_or_default();
+                if !page.contains(&format!("`wattbook/{name}`")) {
+                    let what =
+                        format!("label `wattbook/{name}` is not in {PROTOCOL}; list it in section 2 or 3");
+                    findings.push(Finding::at(&file.path, number + 1, what));
+                }
+            }
+        }
     }
     findings
 }

@@ -473,6 +473,118 @@ def prove(proof, root, key):
     return answer if below == root else None
 
 
+u128 = number(16)
+totals = structure(
+    sent=energy, received=energy, delivered=energy, uncovered=energy, lost_micro_wh=u128, sellers_paid=money,
+    buyers_paid=money, issued=money,
+    counts=structure(**dict.fromkeys((
+        "sale", "purchase", "delivery", "reservation", "payment", "report", "not_served", "slots_traded",
+        "slots_missed", "unreported",
+    ), u64)),
+)
+party = structure(
+    key=public_key, role=names(member=1, storage=2), member=hash32, suspended=boolean, credit=money, open_orders=u32,
+)
+money_account = structure(debits_pending=money, debits_posted=money, credits_posted=money)
+battery_book = structure(
+    spec=battery, next_slot=slot, next_sequence=u64, boot_epoch=u32, reported_at=timestamp, reported_stored=energy,
+    discharge_limit=power, index=u64, shares=u128, spare=u128, reserved_micro_wh=u128,
+    average_offered=optional(price),
+)
+reception = structure(battery=battery_id, first_slot=slot, received=energy, unclaimed=energy, shares=u128)
+stored_lot = structure(
+    seller=hash32, connection_point=connection_point, generation=generation, received=energy, shares=u128, cost=money,
+)
+open_request = structure(buyer=hash32, connection_point=connection_point, energy=energy, offered=price, hold=money)
+open_reservation = structure(
+    buyer=hash32, connection_point=connection_point, price=price, hold=money,
+    parts=list_of(structure(
+        sale=hash32, slot=slot, seller=hash32, connection_point=connection_point, generation=generation,
+        energy=energy, taken_micro_wh=u128, cost=money,
+    )),
+)
+nothing = structure()
+
+# Tag: lengths of the key's parts, and the value.
+TABLES = {
+    1: ((), totals), 2: ((32,), party), 3: ((32,), money_account), 4: ((4,), point_spec), 5: ((2,), battery_book),
+    6: ((4, 8), reception), 7: ((4, 8), hash32), 8: ((2, 8, 32), stored_lot), 9: ((2, 8, 32), open_request),
+    10: ((2, 8, 32), open_reservation), 11: ((8, 1, 2, 8), nothing), 12: ((32,), timestamp),
+    13: ((8, 32), nothing), 14: ((2, 8), hash32), 15: ((8, 2, 8), nothing), 16: ((), hash32), 17: ((32,), blob),
+    18: ((), prices),
+}
+
+
+def entry(key, value):
+    """(tag, key's parts as big-endian numbers, decoded value)"""
+    parts, codec = TABLES[key[0]]
+    expect(len(key) == 1 + sum(parts), f"length of a key of table {key[0]}")
+    at, numbers = 1, []
+    for length in parts:
+        numbers.append(int.from_bytes(key[at : at + length], "big"))
+        at += length
+    decoded = decode(codec, value)
+    expect(codec.write(decoded) == value, f"encoding of a value of table {key[0]}")
+    return key[0], tuple(numbers), decoded
+
+
+# --- Section 10: finality. ---
+
+finality = structure(certificate=blob, headers=list_of(signed_header))
+
+
+def leb128(source):
+    value, shift = 0, 0
+    while True:
+        byte = source.take(1)[0]
+        value |= (byte & 127) << shift
+        if byte == 0 and shift:
+            raise Malformed("not the shortest form")
+        if byte < 128:
+            if value >= 2**64:
+                raise Malformed("too large")
+            return value
+        shift += 7
+
+
+def block_id(signed):
+    return text_of(H("wattbook/block", signed_header.write(signed)))
+
+
+def is_final(proof, ledger, servers):
+    """The header of the block that a proof shows to be final, or None."""
+    headers = proof["headers"]
+    if not headers or any(signed["header"]["ledger"] != ledger for signed in headers):
+        return None
+    for below, above in zip(headers, headers[1:]):
+        if above["header"]["parent"] != block_id(below) or above["header"]["height"] != below["header"]["height"] + 1:
+            return None
+    data = raw(proof["certificate"])
+    source = Input(data)
+    try:
+        for _ in range(3):
+            leb128(source)
+        name = text_of(source.take(32))
+        proposal = data[: source.at]
+        count = int.from_bytes(source.take(8), "big")
+        bits = int.from_bytes(source.take((count + 7) // 8), "little")
+        signers = [place for place in range(count) if bits >> place & 1]
+        if bits >> count or leb128(source) != len(signers):
+            return None
+        signatures = ["ed25519:" + text_of(source.take(64)) for _ in signers]
+    except Malformed:
+        return None
+    if source.at != len(data) or name != block_id(headers[-1]) or count != len(servers):
+        return None
+    if len(signers) < count - (count - 1) // 3:
+        return None
+    keys = sorted(servers, key=public_key.write)
+    message = bytes([41]) + raw(ledger) + b"_FINALIZE" + proposal
+    if not all(verifies(keys[place], message, signed) for place, signed in zip(signers, signatures)):
+        return None
+    return headers[0]["header"]
+
+
 # --- Section 11: clearing. ---
 
 clearing = structure(
@@ -584,6 +696,72 @@ def check_state():
                 expect(prove(row["proof"], altered, raw(row["key"])) is None, "another root")
 
 
+def check_finality():
+    vectors = load("finality.json")
+    ledger, servers = vectors["ledger"], vectors["servers"]
+    for row in vectors["proofs"]:
+        data = raw(row["finality"])
+        proof = decode(finality, data)
+        expect(finality.write(proof) == data, "encoding of a proof")
+        head = is_final(proof, ledger, servers)
+        expect(head is not None and head["height"] == row["height"], "proof of finality")
+    proof = decode(finality, raw(vectors["proofs"][0]["finality"]))
+    expect(is_final(proof, text_of(bytes(32)), servers) is None, "a proof of another ledger")
+    expect(is_final(proof, ledger, servers[:3]) is None, "a proof of fewer servers")
+    cut = raw(proof["certificate"])[:-1]
+    expect(is_final({**proof, "certificate": text_of(cut)}, ledger, servers) is None, "a cut certificate")
+    cut = raw(proof["certificate"])[:-64]
+    expect(is_final({**proof, "certificate": text_of(cut)}, ledger, servers) is None, "a signature less")
+    last = raw(proof["certificate"])
+    last = last[:-40] + bytes([last[-40] ^ 1]) + last[-39:]
+    expect(is_final({**proof, "certificate": text_of(last)}, ledger, servers) is None, "an altered signature")
+
+
+def check_ledger():
+    """Section 12, on a small ledger."""
+    vectors = load("ledger.json")
+    start = decode(genesis, raw(vectors["genesis"]))
+    ledger = text_of(H("wattbook/genesis", raw(vectors["genesis"])))
+    servers = [one["key"] for one in start["servers"]]
+    keys = {address(one["key"]): one["key"] for one in start["accounts"]}
+    above = None
+    for height, data in enumerate(map(raw, vectors["blocks"])):
+        value = decode(block, data)
+        expect(block.write(value) == data, "encoding of a block")
+        head = value["signed"]["header"]
+        expect(head["ledger"] == ledger and head["height"] == height, "place of a block")
+        leaves = [leaf(transaction.write(one)) for one in value["transactions"]]
+        expect(text_of(tree_root(leaves)) == head["transactions_root"], "transactions root")
+        leaves = [leaf(record.write(one)) for one in value["records"]]
+        expect(text_of(tree_root(leaves)) == head["records_root"], "records root")
+        if height == 0:
+            expect(head["parent"] == text_of(bytes(32)) and not value["transactions"], "genesis block")
+            expect(signature.write(value["signed"]["signature"]) == bytes(65), "genesis block's signature")
+        else:
+            before = above["signed"]["header"]
+            expect(head["parent"] == block_id(above["signed"]) and head["time"] > before["time"], "parent")
+            signed = b"wattbook/header\0" + header.write(head)
+            expect(head["proposer"] in servers, "proposer")
+            expect(verifies(head["proposer"], signed, value["signed"]["signature"]), "proposer's signature")
+        for one in value["transactions"]:
+            signed = b"wattbook/transaction\0" + payload.write(one["payload"])
+            expect(verifies(keys[one["payload"]["holder"]], signed, one["signature"]), "holder's signature")
+        above = value
+    entries = [(raw(key), raw(value)) for key, value in vectors["state"]]
+    expect(text_of(state_root(entries)) == above["signed"]["header"]["state_root"], "state root of a ledger")
+    rows = [entry(key, value) for key, value in entries]
+    accounts = [value for tag, _, value in rows if tag == 3]
+    balances = [one["credits_posted"] - one["debits_posted"] for one in accounts]
+    expect(len(balances) > 3 and any(balances) and sum(balances) == 0, "the sum of all accounts")
+    expect(raw(next(v for tag, _, v in rows if tag == 16)) == H("wattbook/contract", raw(start["contract"])), "contract")
+    said = [one["payload"]["body"]["report"] for data in vectors["blocks"] for one in decode(block, raw(data))["transactions"]
+            if "report" in one["payload"]["body"]]
+    wanted = {(one["battery"], one["sequence"]): text_of(H("wattbook/statement", report.write(one))) for one in said}
+    expect({key: value for tag, key, value in rows if tag == 14} == wanted, "statements")
+    unseen = sorted({*TABLES} - {tag for tag, _, _ in rows})
+    expect(unseen == [], f"tables without an entry in the vectors: {unseen}")
+
+
 def fits(value):
     return value if value < 2**64 else None
 
@@ -623,6 +801,8 @@ def main():
     check_block()
     check_trees()
     check_state()
+    check_finality()
+    check_ledger()
     check_numbers()
     check_clearing()
     print(f"{checked} statements of docs/protocol.md agree")
