@@ -57,13 +57,18 @@ pub struct WorldConfig {
 }
 
 /// What came of a run.
-#[derive(Debug)]
 pub struct Outcome<T> {
     /// What the script returned.
     pub result: T,
     /// A hash over all that happened.
     pub trace: String,
+    /// What is left on the servers' disks.
+    pub remains: Remains,
 }
+
+/// What is left after the power failed everywhere: only what was synced. The servers' own stores, which
+/// the scripts bring, are not in it.
+pub struct Remains(deterministic::Checkpoint);
 
 type Context = deterministic::Context;
 type Oracle = simulated::Oracle<ed25519::PublicKey, Context>;
@@ -86,7 +91,7 @@ struct Server {
     fault: Arc<Mutex<Option<Fault>>>,
 }
 
-/// Runs a script in a new world.
+/// Runs a script in a new world. When the script ends, the power fails.
 pub fn run<T, F, Fut>(config: WorldConfig, script: F) -> Outcome<T>
 where
     F: FnOnce(World) -> Fut,
@@ -96,11 +101,29 @@ where
         .with_seed(config.seed)
         .with_start_time(UNIX_EPOCH + Duration::from_millis(config.start.millis()))
         .with_timeout(Some(config.limit));
-    let (result, checkpoint) = deterministic::Runner::new(runtime).start_and_recover(|context| async move {
+    play(deterministic::Runner::new(runtime), config, script)
+}
+
+/// Runs another script in the world as the power failure left it: time, chance and disks go on, the rest
+/// begins anew. Of `config`, seed, start and limit do not count.
+pub fn resume<T, F, Fut>(remains: Remains, config: WorldConfig, script: F) -> Outcome<T>
+where
+    F: FnOnce(World) -> Fut,
+    Fut: Future<Output = T>,
+{
+    play(deterministic::Runner::from(remains.0), config, script)
+}
+
+fn play<T, F, Fut>(runner: deterministic::Runner, config: WorldConfig, script: F) -> Outcome<T>
+where
+    F: FnOnce(World) -> Fut,
+    Fut: Future<Output = T>,
+{
+    let (result, checkpoint) = runner.start_and_recover(|context| async move {
         let world = World::new(context, config).await;
         script(world).await
     });
-    Outcome { result, trace: checkpoint.auditor().state() }
+    Outcome { result, trace: checkpoint.auditor().state(), remains: Remains(checkpoint) }
 }
 
 impl World {

@@ -2,6 +2,7 @@
 //! the state is a hash over all marks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use wattbook_server::consensus::{Chain, Change, Fault, Handle, RealTime, Verdict, Work};
 use wattbook_types::{
@@ -75,6 +76,8 @@ pub struct Toy {
     memory: Mutex<Memory>,
     /// What is taken in when the state after a final block is computed; another value makes a fault.
     salt: Mutex<Vec<u8>>,
+    /// By how many milliseconds this server's clock is ahead.
+    ahead: AtomicU64,
 }
 
 #[derive(Default)]
@@ -92,6 +95,7 @@ impl Toy {
             change: Change::default(),
             memory: Mutex::default(),
             salt: Mutex::default(),
+            ahead: AtomicU64::new(0),
         })
     }
 
@@ -104,6 +108,10 @@ impl Toy {
 
     pub fn corrupt(&self) {
         *self.salt.lock().unwrap() = b"bad".to_vec();
+    }
+
+    pub fn set_clock_ahead(&self, millis: u64) {
+        self.ahead.store(millis, Ordering::Relaxed);
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -161,7 +169,9 @@ impl Chain for Toy {
         let header = BlockHeader {
             height: parent.height().next(),
             parent: parent.id(),
-            time: Timestamp::from_millis(now.millis().max(parent.header().time.millis() + 1)),
+            time: Timestamp::from_millis(
+                (now.millis() + self.ahead.load(Ordering::Relaxed)).max(parent.header().time.millis() + 1),
+            ),
             state_root: self.state_after(parent, mark),
             contract: mark,
             proposer: self.key.public_key(),

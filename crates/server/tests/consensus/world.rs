@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wattbook_server::consensus::simulation::{Link, Outcome, World, WorldConfig, run};
+use wattbook_server::consensus::simulation::{Link, Outcome, World, WorldConfig, resume, run};
 use wattbook_server::consensus::{Fault, Handle, RealTime, channel};
 use wattbook_types::finality::{Finality, ServerSet};
 use wattbook_types::{BlockId, Hash, Height, SecretKey, hex};
@@ -23,10 +23,15 @@ struct Town {
 
 impl Town {
     async fn build(world: World, servers: u8) -> Self {
+        Self::build_on(world, (0..servers).map(|_| Disk::new()).collect()).await
+    }
+
+    async fn build_on(world: World, disks: Vec<Disk>) -> Self {
+        let servers = disks.len() as u8;
         let mut town = Self {
             world,
             keys: keys(servers),
-            disks: (0..servers).map(|_| Disk::new()).collect(),
+            disks,
             running: (0..servers).map(|_| None).collect(),
             submitted: BTreeSet::new(),
         };
@@ -176,6 +181,74 @@ fn all_servers_crash_at_once_and_nothing_final_is_lost() {
         }
         town.agree();
     });
+}
+
+#[test]
+fn the_power_fails_everywhere_and_nothing_final_is_lost() {
+    for seed in 20..26 {
+        let config = config(seed, 4);
+        let mut outcome = play(config.clone(), async |mut town| {
+            for number in 0..10 {
+                town.submit(number % 4, &format!("mark {number}"));
+                town.world.sleep(Duration::from_millis(7 + seed)).await;
+            }
+            town.disks
+        });
+        for round in 0..3 {
+            let disks = outcome.result.clone();
+            let before: Vec<_> = disks.iter().map(Disk::marks).collect();
+            outcome = resume(outcome.remains, config.clone(), async |world| {
+                let mut town = Town::build_on(world, disks).await;
+                town.submit(round % 4, &format!("after {round}"));
+                assert!(town.settled(&[0, 1, 2, 3], 60 * SECOND).await, "seed {seed}, round {round}");
+                town.agree();
+                let marks = town.disks[0].marks();
+                assert!(before.iter().flat_map(|marks| marks.keys()).all(|mark| marks.contains_key(mark)));
+                town.submit(round % 4, "one that the next failure interrupts");
+                town.submitted.clear();
+                town.world.sleep(Duration::from_millis(3 * seed)).await;
+                town.disks
+            });
+        }
+    }
+}
+
+#[test]
+fn a_server_that_lost_its_store_takes_it_from_the_archive() {
+    play(config(14, 4), async |mut town| {
+        for number in 0..10 {
+            town.submit(number % 4, &format!("mark {number}"));
+        }
+        assert!(town.settled(&[0, 1, 2, 3], 10 * SECOND).await);
+        town.crash(1).await;
+        town.disks[1] = Disk::new();
+        town.start(1).await;
+        assert!(town.settled(&[1], SECOND).await);
+        town.submit(1, "and goes on");
+        assert!(town.settled(&[0, 1, 2, 3], 10 * SECOND).await);
+        town.agree();
+    });
+}
+
+#[test]
+fn a_block_from_a_clock_that_is_ahead_waits_for_its_time() {
+    for (ahead, accepted) in [(400, true), (900, true), (5_000, false)] {
+        play(config(15, 4), async |mut town| {
+            town.submit(0, "first");
+            assert!(town.settled(&[0, 1, 2, 3], 10 * SECOND).await);
+            town.toy(2).set_clock_ahead(ahead);
+            for number in 0..8 {
+                town.submit(number % 4, &format!("mark {number}"));
+                town.world.sleep(2 * SECOND).await;
+            }
+            assert!(town.settled(&[0, 1, 2, 3], 30 * SECOND).await);
+            let by_server_2 =
+                |block: &&wattbook_types::Block| block.header().proposer == town.keys[2].public_key();
+            let blocks = town.disks[0].blocks();
+            assert_eq!(blocks[2..].iter().filter(by_server_2).count() > 0, accepted, "{ahead} ms ahead");
+            town.agree();
+        });
+    }
 }
 
 #[test]
