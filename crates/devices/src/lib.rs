@@ -1,1 +1,27 @@
-//! 
+//! Devices as the software sees them, and a simulated physical world to run it on.
+//!
+//! `capability` says what a generator, a meter, a battery or a feeder can do; `drivers` holds one folder
+//! per kind of equipment, listed in `registry`; `plant` is the simulated world and its server; `profile`
+//! reads measured generation and use; `bound` computes the most that any rule could have covered.
+//!
+//! Always: readings carry their time and quality, and a missing reading says so; nothing here knows of
+//! trades, keys or ledgers. Deliberately absent: any decision about when to send, draw or discharge
+//! (crates `home` and `storage`).
+
+pub mod bound;
+pub mod capability;
+pub mod clock;
+pub mod drivers;
+pub mod joules;
+pub mod plant;
+pub mod profile;
+pub mod reading;
+pub mod registry;
+
+pub use capability::{
+    Answer, Battery, BatteryControl, BatteryNameplate, BatteryState, Curtail, FeederPanel, FeederPlan,
+    FeederReading, FeederState, FeederSwitch, Generator, GeneratorNameplate, Meter, MeterReading, Registers,
+};
+pub use clock::Clock;
+pub use reading::{DeviceError, Quality, Reading, SignedPower};
+pub use registry::{DeviceConfig, HomeSite, StorageSite};

@@ -1,0 +1,3 @@
+//! Drivers, one folder for each kind of equipment. The table of them is in `registry`.
+
+pub mod plant;

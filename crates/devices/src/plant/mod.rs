@@ -1,0 +1,24 @@
+//! A simulated physical world: homes with generation, use and a feeder, batteries, meters and the utility.
+//!
+//! Always: the world is a pure function of its specification, the commands and their times; energy is
+//! whole joules and every joule is accounted for (`World::audit`); set-points stay and meters count
+//! whoever else is dead, as real equipment would. Deliberately absent: voltages, reactive power, and any
+//! decision.
+//!
+//! `world` holds the parts and their clock, `step` moves energy for some seconds, `audit` checks that none
+//! appeared or vanished, `server` and `protocol` let processes talk to it.
+
+mod audit;
+pub mod protocol;
+mod server;
+mod spec;
+mod step;
+mod world;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use audit::Imbalance;
+pub use server::{Plant, PlantError};
+pub use spec::{BatterySpec, HomeSpec, SpecError, WorldSpec};
+pub use world::{Faults, HomeState, HomeTotals, Unready, World};

@@ -1,0 +1,341 @@
+//! The world's boundaries: conservation under any commands, latches, plans, limits, and the way over TCP.
+
+use super::world::{Faults, Unready, World};
+use super::{BatterySpec, HomeSpec, Plant, WorldSpec};
+use crate::capability::{BatteryLimits, FeederReading};
+use crate::clock::Clock;
+use crate::profile::{HomeProfile, ProfileStep, Profiles};
+use crate::reading::{DeviceError, Quality};
+use crate::registry::{DeviceConfig, open_home, open_storage};
+use proptest::prelude::*;
+use std::sync::Arc;
+use wattbook_types::transaction::Generation;
+use wattbook_types::{
+    BatteryId, ConnectionPoint, Energy, MeterRegister, PerMille, Power, Slot, SlotLength, Timestamp,
+};
+
+const BATTERY: BatteryId = BatteryId::from_number(1);
+const LENGTH: SlotLength = SlotLength::from_seconds(1800);
+/// Noon of some day, in hours since 1970.
+const START: u64 = 480_012;
+
+fn point(number: u32) -> ConnectionPoint {
+    ConnectionPoint::from_number(number)
+}
+
+fn wh(number: u64) -> Energy {
+    Energy::from_wh(number)
+}
+
+fn watts(number: u64) -> Power {
+    Power::from_watts(number)
+}
+
+/// Time so many minutes after the start.
+fn minute(minutes: u64) -> Timestamp {
+    Timestamp::from_millis((START * 60 + minutes) * 60_000)
+}
+
+fn slot(number: u64) -> Slot {
+    LENGTH.slot_at(minute(0)).plus(number)
+}
+
+/// Homes with (generation, consumption) per half hour, from connection point 1 on.
+pub(crate) fn profiles(homes: &[&[(u64, u64)]]) -> Arc<Profiles> {
+    let step = |&(made, used): &(u64, u64)| ProfileStep {
+        generation: wh(made),
+        consumption: wh(used),
+        quality: Quality::Measured,
+    };
+    let homes = homes
+        .iter()
+        .map(|steps| HomeProfile { name: String::new(), steps: steps.iter().map(step).collect() });
+    Arc::new(Profiles::new(minute(0), 1800, homes.collect()).unwrap())
+}
+
+/// 10 kWh, 4 kW in, 3 kW out, 95 % each way, lines with 2 % loss.
+pub(crate) fn spec(profiles: Arc<Profiles>) -> WorldSpec {
+    let homes = (0..profiles.homes().len()).map(|profile| HomeSpec {
+        connection_point: point(profile as u32 + 1),
+        battery: BATTERY,
+        profile,
+        line_loss: PerMille::new(20),
+        kind: Generation::Solar,
+        received: MeterRegister::ZERO,
+        delivered: MeterRegister::ZERO,
+    });
+    WorldSpec {
+        start: minute(0),
+        slot_length: LENGTH,
+        step_seconds: 60,
+        remembered_slots: 2_048,
+        batteries: vec![BatterySpec {
+            id: BATTERY,
+            capacity: wh(10_000),
+            stored: Energy::ZERO,
+            charge_limit: watts(4_000),
+            discharge_limit: watts(3_000),
+            charge_efficiency: PerMille::new(950),
+            discharge_efficiency: PerMille::new(950),
+            standing_loss_ppm_per_hour: 20,
+            import: MeterRegister::ZERO,
+            export: MeterRegister::ZERO,
+        }],
+        homes: homes.collect(),
+        profiles,
+    }
+}
+
+/// A world whose homes send and draw all they can and whose feeders accept everything.
+fn open_world(homes: &[&[(u64, u64)]], stored: u64) -> World {
+    let mut spec = spec(profiles(homes));
+    spec.batteries[0].stored = wh(stored);
+    let mut world = World::new(spec).unwrap();
+    for number in 1..=homes.len() as u32 {
+        world.set_switch(point(number), Some(Power::MAX), Some(Power::MAX)).unwrap();
+        for ahead in 0..20 {
+            world.set_plan(point(number), slot(ahead), Some(Power::MAX), None).unwrap();
+        }
+    }
+    world
+}
+
+#[test]
+fn s1_what_is_sent_arrives_less_the_lines_loss_and_is_stored_less_charging_loss() {
+    let mut world = open_world(&[&[(1_500, 500)]], 0);
+    world.advance_to(minute(30));
+    let totals = world.totals(point(1)).unwrap();
+    assert_eq!((totals.sent, totals.received, totals.to_grid), (wh(1_000), wh(980), wh(0)));
+    // 980 Wh * 0.95 = 931 Wh, less a little for standing.
+    assert_eq!(world.battery(BATTERY).unwrap().stored, wh(930));
+    assert_eq!(world.audit(), Ok(()));
+}
+
+#[test]
+fn nothing_flows_without_both_ends() {
+    for (send, accept) in [(true, false), (false, true)] {
+        let mut world = World::new(spec(profiles(&[&[(1_500, 500)]]))).unwrap();
+        if send {
+            world.set_switch(point(1), Some(Power::MAX), None).unwrap();
+        }
+        if accept {
+            world.set_plan(point(1), slot(0), Some(Power::MAX), None).unwrap();
+        }
+        world.advance_to(minute(30));
+        let totals = world.totals(point(1)).unwrap();
+        assert_eq!((totals.sent, totals.to_grid), (wh(0), wh(1_000)), "send {send}, accept {accept}");
+    }
+}
+
+#[test]
+fn a_short_charge_limit_is_shared_in_proportion_and_a_full_battery_takes_nothing() {
+    // 6 and 2 kW of surplus against a limit of 4 kW at the terminals.
+    let mut world = open_world(&[&[(3_000, 0); 8], &[(1_000, 0); 8]], 0);
+    world.advance_to(minute(30));
+    let received = |world: &World, number| world.totals(point(number)).unwrap().received;
+    assert_eq!((received(&world, 1), received(&world, 2)), (wh(1_500), wh(500)));
+    world.advance_to(minute(240));
+    assert!(world.battery(BATTERY).unwrap().stored >= wh(9_999));
+    let full = received(&world, 1);
+    world.advance_to(minute(270));
+    // No more than what standing lost meanwhile.
+    assert!(received(&world, 1).wh() - full.wh() <= 1);
+    assert_eq!(world.audit(), Ok(()));
+}
+
+#[test]
+fn b9_a_budget_is_delivered_whole_at_the_pace_of_what_is_drawn_and_ends_with_its_slot() {
+    // Needs 1 kWh in the slot; 980 Wh at the home are 1 kWh at the terminals.
+    let mut world = open_world(&[&[(0, 980), (0, 980)]], 5_000);
+    world.set_plan(point(1), slot(0), None, Some(wh(700))).unwrap();
+    world.advance_to(minute(20));
+    let early = world.totals(point(1)).unwrap().delivered;
+    assert!(early > wh(650), "follows what is drawn: {early}");
+    // Repeating the plan adds nothing: what was delivered counts.
+    world.set_plan(point(1), slot(0), None, Some(wh(700))).unwrap();
+    world.advance_to(minute(60));
+    let totals = world.totals(point(1)).unwrap();
+    assert_eq!((totals.delivered, totals.arrived, totals.from_grid), (wh(700), wh(686), wh(1_274)));
+    assert_eq!(world.battery(BATTERY).unwrap().registers.export, MeterRegister::from_wh(700));
+}
+
+#[test]
+fn b9_no_reservation_falls_short_where_together_they_need_the_whole_discharge_limit() {
+    // 3 kW for half an hour are 1.5 kWh. Home 1 needs its whole slot for its share, home 2 could draw 8 kW
+    // at once; an even share at first would leave home 1 short.
+    let mut world = open_world(&[&[(0, 980)], &[(0, 4_000)]], 9_000);
+    world.set_plan(point(1), slot(0), None, Some(wh(1_000))).unwrap();
+    world.set_plan(point(2), slot(0), None, Some(wh(500))).unwrap();
+    world.advance_to(minute(30));
+    let delivered = |number| world.totals(point(number)).unwrap().delivered;
+    assert_eq!((delivered(1), delivered(2)), (wh(1_000), wh(500)));
+}
+
+#[test]
+fn b11_less_drawn_than_reserved_is_less_delivered() {
+    let mut world = open_world(&[&[(0, 98)]], 5_000);
+    world.set_plan(point(1), slot(0), None, Some(wh(700))).unwrap();
+    world.advance_to(minute(30));
+    assert_eq!(world.totals(point(1)).unwrap().delivered, wh(100));
+}
+
+#[test]
+fn meters_latch_at_the_end_of_each_slot_and_remember() {
+    let mut world = open_world(&[&[(1_000, 0), (500, 0), (0, 0)]], 0);
+    assert_eq!(world.home_latched(point(1), slot(0)), Err(Unready::NotYet));
+    // In one leap, as after a long absence.
+    world.advance_to(minute(100));
+    let sent = |number| world.home_latched(point(1), slot(number)).unwrap().feeder.export.wh();
+    assert_eq!((sent(0), sent(1), sent(2)), (1_000, 1_500, 1_500));
+    assert_eq!(world.home_latched(point(1), slot(3)), Err(Unready::NotYet));
+    assert_eq!(world.home_latched(point(1), slot(0).previous()), Err(Unready::Forgotten));
+    let rows = world.feeders_latched(BATTERY, slot(0)).unwrap();
+    let received = MeterRegister::from_wh(980);
+    let row = FeederReading { connection_point: point(1), received, delivered: MeterRegister::ZERO };
+    assert_eq!(rows, [row]);
+    assert_eq!(world.battery_latched(BATTERY, slot(0)).unwrap().registers.import, received);
+}
+
+#[test]
+fn a_home_whose_profile_has_ended_does_nothing() {
+    let mut world = open_world(&[&[(1_000, 400)]], 0);
+    world.advance_to(minute(300));
+    let totals = world.totals(point(1)).unwrap();
+    assert_eq!((totals.generated, totals.consumed), (wh(1_000), wh(400)));
+}
+
+#[test]
+fn f1_f6_meters_that_misreport_leave_physics_alone() {
+    let mut world = open_world(&[&[(1_000, 0)]], 0);
+    world.set_faults(point(1), Faults { sent: 1_200, received: 900, delivered: 1_000 }).unwrap();
+    world.advance_to(minute(30));
+    let shown = world.home_latched(point(1), slot(0)).unwrap();
+    assert!(shown.feeder.export.wh().abs_diff(1_200) <= 1);
+    assert!(shown.received.wh().abs_diff(882) <= 1);
+    assert_eq!(world.totals(point(1)).unwrap().received, wh(980));
+    assert_eq!(world.audit(), Ok(()));
+}
+
+#[test]
+fn what_does_not_exist_or_cannot_be_planned_is_refused() {
+    let mut world = open_world(&[&[(0, 0)]], 0);
+    assert_eq!(world.set_switch(point(9), None, None), Err(Unready::Unknown));
+    assert_eq!(world.battery(BatteryId::from_number(9)), Err(Unready::Unknown));
+    let far = slot(5_000);
+    assert_eq!(world.set_plan(point(1), far, None, Some(wh(1))), Err(Unready::NotPlannable));
+    world.advance_to(minute(60));
+    assert_eq!(world.set_plan(point(1), slot(0), None, Some(wh(1))), Err(Unready::NotPlannable));
+}
+
+/// A command at some minute.
+#[derive(Clone, Debug)]
+enum Command {
+    Switch(u32, u64, u64),
+    Plan(u32, u64, u64, u64),
+    Curtail(u32, Option<u64>),
+    Limits(u64, u64),
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        (1..4u32, 0..9_000u64, 0..9_000u64).prop_map(|(at, send, draw)| Command::Switch(at, send, draw)),
+        (1..4u32, 0..3u64, 0..9_000u64, 0..3_000u64)
+            .prop_map(|(at, ahead, accept, deliver)| Command::Plan(at, ahead, accept, deliver)),
+        (1..4u32, proptest::option::of(0..3_000u64)).prop_map(|(at, limit)| Command::Curtail(at, limit)),
+        (0..6_000u64, 0..6_000u64).prop_map(|(charge, discharge)| Command::Limits(charge, discharge)),
+    ]
+}
+
+pub(crate) fn any_profiles() -> impl Strategy<Value = Vec<Vec<(u64, u64)>>> {
+    let step = prop_oneof![(0..3_000u64, 0..300u64), (0..300u64, 0..3_000u64)];
+    prop::collection::vec(prop::collection::vec(step, 8..12), 3)
+}
+
+fn run(world: &mut World, commands: &[(u64, Command)]) {
+    let mut seconds = START * 3_600;
+    for (pause, command) in commands {
+        seconds += pause;
+        world.advance_to(Timestamp::from_millis(seconds * 1_000));
+        match *command {
+            Command::Switch(at, send, draw) => {
+                world.set_switch(point(at), Some(watts(send)), Some(watts(draw))).unwrap();
+            }
+            Command::Plan(at, ahead, accept, deliver) => {
+                let slot = world.slot().plus(ahead);
+                world.set_plan(point(at), slot, Some(watts(accept)), Some(wh(deliver))).unwrap();
+            }
+            Command::Curtail(at, limit) => world.curtail(point(at), limit.map(watts)).unwrap(),
+            Command::Limits(charge, discharge) => {
+                let limits = BatteryLimits { charge: watts(charge), discharge: watts(discharge) };
+                world.set_limits(BATTERY, limits).unwrap();
+            }
+        }
+        assert_eq!(world.audit(), Ok(()));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// M10 in the physical world: whatever is commanded, no joule appears or vanishes, no register goes
+    /// back, feeders never show more than the battery's own meter, and no more is ever covered than the
+    /// bound says.
+    #[test]
+    fn m10_every_joule_is_accounted_for(
+        homes in any_profiles(),
+        stored in 0..10_000u64,
+        commands in prop::collection::vec((0..1_500u64, command()), 1..40),
+    ) {
+        let homes: Vec<&[(u64, u64)]> = homes.iter().map(Vec::as_slice).collect();
+        let mut spec = spec(profiles(&homes));
+        spec.batteries[0].stored = wh(stored);
+        let mut world = World::new(spec.clone()).unwrap();
+        run(&mut world, &commands);
+        let mut before = world.feeders(BATTERY).unwrap();
+        for number in 0..20 {
+            let Ok(rows) = world.feeders_latched(BATTERY, slot(number)) else { break };
+            let battery = world.battery_latched(BATTERY, slot(number)).unwrap().registers;
+            prop_assert!(rows.iter().map(|row| row.received.wh()).sum::<u64>() <= battery.import.wh());
+            prop_assert!(rows.iter().map(|row| row.delivered.wh()).sum::<u64>() <= battery.export.wh());
+            if number > 0 {
+                prop_assert!(rows.iter().zip(&before).all(|(now, then)| now.received >= then.received));
+            }
+            before = rows;
+        }
+        let interval = wattbook_types::Interval { start: minute(0), end: world.now() };
+        let bound = crate::bound::most_covered(&spec, interval);
+        let totals: Vec<_> = (1..4).map(|at| world.totals(point(at)).unwrap()).collect();
+        prop_assert!(totals.iter().map(|home| home.arrived.wh()).sum::<u64>() <= bound.arrived.wh());
+        prop_assert!(totals.iter().map(|home| home.delivered.wh()).sum::<u64>() <= bound.delivered.wh());
+    }
+}
+
+#[tokio::test]
+async fn the_driver_speaks_to_a_world_over_tcp_and_mends_its_connection() {
+    let (clock, hand) = Clock::manual(minute(0));
+    let spec = spec(profiles(&[&[(1_500, 500), (0, 600)]]));
+    let plant = Plant::start(spec.clone(), clock.clone(), ([127, 0, 0, 1], 0).into()).await.unwrap();
+    let address = plant.address();
+    let config = DeviceConfig { driver: "plant".into(), address: address.to_string() };
+    let home = open_home(&config, point(1)).unwrap();
+    let storage = open_storage(&config, BATTERY).unwrap();
+    assert_eq!(home.generator.nameplate().await.unwrap().power, watts(3_000));
+    home.feeder.send_up_to(watts(1_000)).await.unwrap();
+    storage.feeders.accept(point(1), slot(0), watts(10_000)).await.unwrap();
+    assert_eq!(home.feeder_meter.latched(slot(0)).await.unwrap().quality(), Quality::Missing);
+    hand.set(minute(30));
+    let latched = home.feeder_meter.latched(slot(0)).await.unwrap().required().unwrap();
+    assert_eq!(latched.export, MeterRegister::from_wh(500));
+    let battery = storage.battery.latched(slot(0)).await.unwrap().required().unwrap();
+    assert_eq!(battery.registers.import, MeterRegister::from_wh(490));
+
+    // Another world takes its place at the same address: the driver finds it by itself.
+    plant.stop().await;
+    assert!(matches!(home.feeder.state().await, Err(DeviceError::Unreachable { .. })));
+    let plant = Plant::start(spec.clone(), clock.clone(), address).await.unwrap();
+    home.feeder.draw_up_to(watts(700)).await.unwrap();
+    assert_eq!(home.feeder.state().await.unwrap().draw, watts(700));
+    assert_eq!(plant.with(|world| world.home(point(1)).unwrap().switch.draw), watts(700));
+    let unknown = open_storage(&config, BatteryId::from_number(9)).unwrap();
+    assert!(matches!(unknown.battery.state().await, Err(DeviceError::Refused(_))));
+}
