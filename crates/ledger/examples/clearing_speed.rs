@@ -19,7 +19,9 @@ fn main() {
     let begun = Instant::now();
     let contract = Contract::load(module, &LIMITS).expect("the default rule loads");
     println!("module: {} bytes, loaded in {:.2?}", module.len(), begun.elapsed());
-    println!("requests  lots  offers    native ms  contract ms  ratio       fuel  fuel/request  answer bytes");
+    println!(
+        "requests  lots  offers    native ms  contract ms  ratio       fuel  fuel/request  answer bytes"
+    );
     for (requests, lots) in [(1_000, 200), (10_000, 1_000), (20_000, 5_000)] {
         measure(&contract, &book(requests, lots, 500, 2), "spread");
         measure(&contract, &book(requests, lots, 1, 2), "equal");

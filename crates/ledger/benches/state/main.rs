@@ -2,7 +2,7 @@
 //!
 //! Holds the ledger's state against a tree that is hashed anew for every root, and against the time that
 //! its hashes alone take. A third peer, the Jellyfish Merkle Tree, would add seven crates to every test
-//! build, so it has a package of its own that prints the same table with one column more:
+//! build, so it has a package of its own, which prints the same table with one column more:
 //! `cargo run --release --manifest-path crates/ledger/benches/jmt/Cargo.toml --target-dir target/jmt`.
 //! The figures behind `docs/adr/0003-state-root.md` come from that one.
 

@@ -21,7 +21,7 @@ pub trait Contender {
     const NAME: &str;
     /// How many batches of each size are timed.
     const ROUNDS: usize;
-    /// Builds it and its first root.
+    /// Builds it and its first root from entries in the order of their keys.
     fn load(entries: impl Iterator<Item = Entry>) -> Self;
     /// Changes some entries and gives the new root.
     fn update(&mut self, batch: &[Entry]) -> [u8; 32];
@@ -63,8 +63,11 @@ impl Workload {
     /// Puts one contender to work.
     pub fn measure<C: Contender>(&self) -> Figures {
         eprintln!("{}: loading {} entries", C::NAME, self.entries);
-        let (before, start) = (heap::live(), Instant::now());
-        let mut contender = C::load((0..self.entries).map(|number| (key(number), value(number, 0))));
+        let before = heap::live();
+        let mut entries: Vec<_> = (0..self.entries).map(|number| (key(number), value(number, 0))).collect();
+        entries.sort_unstable();
+        let start = Instant::now();
+        let mut contender = C::load(entries.into_iter());
         let load = start.elapsed();
         let bytes_per_entry = (heap::live() - before) / self.entries;
         let updates = BATCHES.map(|size| self.updates(&mut contender, size));

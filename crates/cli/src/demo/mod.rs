@@ -1,0 +1,18 @@
+//! `wattbook demo`: a whole community on one machine, in accelerated time.
+//!
+//! Always: servers, storage side and homes are processes of their own that talk over TCP; the physical
+//! world lives in this process and survives them, as real equipment would; everything is stopped in order.
+//! Exit code 0 only if every invariant held, every process stopped cleanly, and all servers agree.
+
+pub mod options;
+
+mod children;
+mod parts;
+mod reconcile;
+mod report;
+mod run;
+mod screen;
+mod site;
+mod tally;
+
+pub use run::run;

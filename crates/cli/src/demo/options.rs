@@ -1,0 +1,116 @@
+//! What can be said to `wattbook demo` on the command line.
+
+use clap::Args;
+use std::path::PathBuf;
+use std::time::Duration;
+use wattbook_types::{Energy, Power};
+
+/// Options of `wattbook demo`.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// How many homes take part (default: 6, or all of the profile file)
+    #[arg(long, value_name = "N")]
+    pub homes: Option<usize>,
+    /// How many authentication servers (three at least; four tolerate a faulty one)
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(3..=16))]
+    pub servers: u8,
+    /// Profiles of real homes: CSV with timestamp_utc,home,generation_wh,consumption_wh,quality
+    #[arg(long, value_name = "FILE")]
+    pub profiles: Option<PathBuf>,
+    /// How many real seconds a half-hour slot lasts
+    #[arg(long, value_name = "X", default_value = "2", value_parser = slot_seconds)]
+    pub slot_seconds: Duration,
+    /// End by itself after so much simulated time, for example 36h or 7d
+    #[arg(long = "for", value_name = "TIME", value_parser = simulated_time)]
+    pub duration: Option<Duration>,
+    /// Write the report to this file (JSON)
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// The folder for everything that the demonstration keeps
+    #[arg(long, value_name = "DIR", default_value = "wattbook-demo")]
+    pub dir: PathBuf,
+    /// Print events as JSON, one a line, instead of words and a table
+    #[arg(long)]
+    pub json: bool,
+    /// Energy that the battery can hold
+    #[arg(long, value_name = "ENERGY", default_value = "100kWh", value_parser = energy)]
+    pub battery: Energy,
+    /// Power that the battery can take in and give out
+    #[arg(long, value_name = "POWER", default_value = "50kW", value_parser = power)]
+    pub power: Power,
+    /// Start a part that died again after so many real seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub restart_after: u64,
+}
+
+fn slot_seconds(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("'{text}' is not a number of seconds from 0.2 to 1800, such as 2 or 0.5");
+    let seconds: f64 = text.parse().map_err(|_| wrong())?;
+    if (0.2..=1800.0).contains(&seconds) { Ok(Duration::from_secs_f64(seconds)) } else { Err(wrong()) }
+}
+
+fn simulated_time(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("'{text}' is not a time such as 90m, 36h or 7d");
+    let (number, unit) = text.split_at(text.len() - text.chars().last().map_or(0, char::len_utf8));
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let minutes = match unit {
+        "m" => 1,
+        "h" => 60,
+        "d" => 24 * 60,
+        _ => return Err(wrong()),
+    };
+    match number.checked_mul(minutes * 60) {
+        Some(seconds) if (1800..=400 * 86_400).contains(&seconds) => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!("'{text}' is not between one slot (30m) and 400 days")),
+    }
+}
+
+/// Reads a quantity such as `1.5kWh`: at most three decimals, so that it is a whole number of thousandths.
+fn thousandths(text: &str, unit: &str, kilo: &str) -> Option<u64> {
+    let (number, factor) = match text.strip_suffix(kilo) {
+        Some(number) => (number, 1000),
+        None => (text.strip_suffix(unit)?, 1),
+    };
+    let (whole, part) = number.trim().split_once('.').unwrap_or((number.trim(), ""));
+    if part.len() > 3 || (factor == 1 && !part.is_empty()) || !part.chars().all(|c| c.is_ascii_digit()) {
+        return None;
+    }
+    let part: u64 = format!("{part:0<3}").parse().ok()?;
+    let whole: u64 = whole.parse().ok()?;
+    if factor == 1 { Some(whole) } else { whole.checked_mul(1000)?.checked_add(part) }
+}
+
+fn energy(text: &str) -> Result<Energy, String> {
+    let wh = thousandths(text, "Wh", "kWh").filter(|wh| *wh > 0);
+    wh.map(Energy::from_wh).ok_or_else(|| format!("'{text}' is not an energy such as 100kWh or 500Wh"))
+}
+
+fn power(text: &str) -> Result<Power, String> {
+    let watts = thousandths(text, "W", "kW").filter(|watts| *watts > 0);
+    watts.map(Power::from_watts).ok_or_else(|| format!("'{text}' is not a power such as 50kW or 500W"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_are_read_exactly_or_refused() {
+        assert_eq!(energy("100kWh"), Ok(Energy::from_wh(100_000)));
+        assert_eq!(energy("1.5kWh"), Ok(Energy::from_wh(1_500)));
+        assert_eq!(power("500W"), Ok(Power::from_watts(500)));
+        for wrong in ["", "kWh", "1.2345kWh", "1.5Wh", "-1kWh", "0kWh", "5", "5kW", "1.-5kWh"] {
+            assert!(energy(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn times_are_read_exactly_or_refused() {
+        assert_eq!(simulated_time("7d"), Ok(Duration::from_secs(7 * 86_400)));
+        for wrong in ["", "7", "d", "5s", "10m", "1000d", "7 d", "é"] {
+            assert!(simulated_time(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(slot_seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert!(slot_seconds("0").is_err() && slot_seconds("NaN").is_err());
+    }
+}

@@ -1,0 +1,420 @@
+//! The course of a demonstration: prepare, start, show, end, report.
+
+use super::children::Children;
+use super::options::Options;
+use super::parts;
+use super::reconcile::{Books, Finding, HomeTransaction};
+use super::report::{self, Coverage, HomePart, Report};
+use super::screen::{HomeRow, Screen, Snapshot};
+use super::site::{Site, url};
+use super::tally::Tally;
+use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::time::MissedTickBehavior;
+use wattbook_client::api::{PricesNow, ServerStatus};
+use wattbook_client::events::{Event, Events};
+use wattbook_client::http::Servers;
+use wattbook_devices::bound::most_covered;
+use wattbook_devices::clock::Clock;
+use wattbook_devices::plant::{Plant, WorldSpec};
+use wattbook_devices::profile::reader::{self, Fill, Gaps};
+use wattbook_devices::profile::{Profiles, sample};
+use wattbook_types::{Energy, Height, Interval, Timestamp};
+
+/// How many homes a demonstration has where nothing else is said.
+const HOMES: usize = 6;
+/// How long (in slots) trading may take to come to rest at the end.
+const CLOSING_SLOTS: u64 = 60;
+
+/// Runs a demonstration to its end.
+pub async fn run(options: Options) -> Result<ExitCode> {
+    let began = Instant::now();
+    let mut demo = Demo::start(&options).await?;
+    demo.wait_until_ready().await?;
+    let ended_by_itself = demo.follow(demo.end).await?;
+    let covered = demo.coverage();
+    let report = demo.finish(ended_by_itself, covered, began).await?;
+    if let Some(file) = &options.report {
+        std::fs::write(file, serde_json::to_string_pretty(&report)?)
+            .with_context(|| format!("report {}", file.display()))?;
+    }
+    demo.screen.finally(&summary(&report));
+    Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+struct Demo {
+    site: Site,
+    plant: Plant,
+    spec: WorldSpec,
+    clock: Clock,
+    children: Children,
+    servers: Servers,
+    events: Events,
+    tally: Tally,
+    screen: Screen,
+    prices: Option<PricesNow>,
+    height: Height,
+    end: Option<Timestamp>,
+}
+
+/// Reads or makes the profiles, as many homes as wanted, long enough.
+fn profiles(options: &Options) -> Result<Profiles> {
+    let (profiles, count) = match &options.profiles {
+        Some(file) => {
+            let (profiles, summary) = reader::read(file, Gaps::Fill { with: Fill::Hold, longest: 4 })?;
+            for filled in &summary.filled {
+                eprintln!(
+                    "{}:{}: {}: {} steps missing, filled with the step before",
+                    file.display(),
+                    filled.line,
+                    filled.home,
+                    filled.steps
+                );
+            }
+            let count = options.homes.unwrap_or(profiles.homes().len());
+            (profiles, count)
+        }
+        None => (sample::read(), options.homes.unwrap_or(HOMES)),
+    };
+    if count == 0 || count > profiles.homes().len() {
+        bail!("--homes {count}: the profiles have 1 to {} homes", profiles.homes().len());
+    }
+    let lasting = options.duration.unwrap_or(Duration::from_secs(400 * 86_400)).as_millis();
+    let until = profiles.start().plus_millis(u64::try_from(lasting)?).plus_millis(2 * 86_400_000);
+    Ok(profiles.first_homes(count).repeated_until(until))
+}
+
+impl Demo {
+    async fn start(options: &Options) -> Result<Self> {
+        let profiles = Arc::new(profiles(options)?);
+        let site = Site::make(options, &profiles)?;
+        let clock = Clock::system(site.genesis.clock);
+        let spec = WorldSpec::of_genesis(&site.genesis, profiles)?;
+        let plant = Plant::start(spec.clone(), clock.clone(), "127.0.0.1:0".parse()?).await?;
+        let mut children = Children::new(site.logs(), Duration::from_secs(options.restart_after));
+        for part in parts::prepare(&site, plant.address())? {
+            let name = part.name.clone();
+            children.start(part).with_context(|| format!("starting {name}"))?;
+        }
+        let servers = Servers::new(site.server_urls())?;
+        let homes = (0..site.homes.len()).map(|home| (site.home_account(home), site.homes[home].0.clone()));
+        let names = site.genesis.servers.iter().map(|server| (server.key, server.name.clone()));
+        let tally = Tally::new(homes.collect(), names.collect(), site.genesis.rules.slot_length);
+        let screen = Screen::new(options.json, header(&site, options));
+        Ok(Self {
+            end: options.duration.map(|time| site.genesis.time.plus_millis(time.as_millis() as u64)),
+            events: Events::new(servers.clone(), Height::from_number(0)),
+            site,
+            plant,
+            spec,
+            clock,
+            children,
+            servers,
+            tally,
+            screen,
+            prices: None,
+            height: Height::default(),
+        })
+    }
+
+    /// Waits until every server answers; says what is wrong where one does not in time.
+    async fn wait_until_ready(&mut self) -> Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let mut waiting = Vec::new();
+            for (server, site) in self.servers.each().into_iter().zip(&self.site.servers) {
+                if !server.is_ready().await {
+                    waiting.push(site.name.clone());
+                }
+            }
+            if waiting.is_empty() {
+                return Ok(());
+            }
+            let died = self.children.look_after()?;
+            if !died.is_empty() || Instant::now() > deadline {
+                let logs = self.site.logs();
+                bail!("not ready: {}; {} (logs are in {})", waiting.join(", "), died.join(", "), logs.display());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Shows what happens until `end`, or Ctrl-C. True where the end was reached.
+    async fn follow(&mut self, end: Option<Timestamp>) -> Result<bool> {
+        let mut stop = crate::process::shutdown(false);
+        let mut tick = tokio::time::interval(Duration::from_millis(500));
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let clock = self.clock.clone();
+        let ended = async move {
+            match end {
+                Some(end) => clock.wait_until(end).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(ended);
+        loop {
+            tokio::select! {
+                () = &mut ended => return Ok(true),
+                () = &mut stop => return Ok(false),
+                event = self.events.next() => self.note(event),
+                _ = tick.tick() => self.refresh().await?,
+            }
+        }
+    }
+
+    fn note(&mut self, event: Event) {
+        match event {
+            Event::Block(block) => {
+                self.height = block.height;
+                for line in self.tally.block(&block) {
+                    self.screen.event(block.time, &line);
+                }
+            }
+            Event::Refused(refused) => {
+                self.tally.note_refused(refused.id);
+                self.screen.event(self.clock.now(), &format!("Refused: {}", refused.reason));
+            }
+            Event::Connected { .. } | Event::Lost { .. } => {}
+        }
+    }
+
+    async fn refresh(&mut self) -> Result<()> {
+        for line in self.children.look_after()? {
+            self.screen.event(self.clock.now(), &line);
+        }
+        if let Ok(prices) = self.servers.prices().await {
+            self.prices = Some(prices);
+        }
+        let Some(prices) = self.prices.clone() else { return Ok(()) };
+        let Ok(community) = self.servers.community().await else { return Ok(()) };
+        let Some(battery) = community.batteries.first() else { return Ok(()) };
+        let mut homes = Vec::new();
+        for number in 0..self.site.homes.len() {
+            homes.push(self.home_row(number).await);
+        }
+        self.screen.table(&Snapshot {
+            time: self.clock.now(),
+            height: self.height.number(),
+            stored_wh: battery.stored,
+            capacity_wh: battery.capacity,
+            reserved_wh: battery.reserved,
+            selling: prices.selling,
+            buying: prices.buying,
+            average_offered: prices.average_offered,
+            homes,
+        });
+        Ok(())
+    }
+
+    async fn home_row(&self, number: usize) -> HomeRow {
+        let address = self.site.home_account(number);
+        let (sums, now) = (self.tally.home(&address), self.clock.now());
+        let (generation_w, consumption_w) = self.spec.profiles.power_at(number, now);
+        let opening = self.site.genesis.accounts.iter().find(|account| account.id() == address);
+        let opening = opening.map_or(0, |account| account.opening.milli());
+        let balance = opening as i64 + sums.earned.milli() as i64 - sums.paid.milli() as i64;
+        HomeRow {
+            name: self.site.homes[number].0.clone(),
+            generation_w,
+            consumption_w,
+            sold_wh: sums.sold,
+            bought_wh: sums.bought,
+            balance: wattbook_types::Balance::from_milli(balance),
+        }
+    }
+
+    /// How much of what homes needed came from the battery until now, beside the most that could have.
+    fn coverage(&self) -> Coverage {
+        let (until, covered) = self.plant.with(|world| {
+            let points: Vec<_> = world.connection_points().collect();
+            let arrived = points.iter().filter_map(|point| world.totals(*point).ok()).map(|home| home.arrived);
+            (world.now(), arrived.sum::<Energy>())
+        });
+        let bound = most_covered(&self.spec, Interval { start: self.spec.start, end: until });
+        Coverage::new(bound.needed, covered, bound.arrived)
+    }
+
+    /// Lets trading come to rest where the run ended by itself, collects what everybody says, and stops
+    /// the processes in order: homes, storage side, servers.
+    async fn finish(&mut self, by_itself: bool, coverage: Coverage, began: Instant) -> Result<Report> {
+        let mut problems = Vec::new();
+        let mut records = None;
+        if by_itself {
+            records = self.come_to_rest(&mut problems).await;
+        }
+        problems.extend(self.children.stop("home").await);
+        problems.extend(self.children.stop("storage").await);
+        let statuses = self.agreed_statuses(&mut problems).await?;
+        let findings = match records {
+            Some(records) => self.reconcile(&records).await?,
+            None => Vec::new(),
+        };
+        problems.extend(self.children.stop("server").await);
+        if let Err(imbalance) = self.plant.with(|world| world.audit()) {
+            problems.push(format!("the simulated world: {imbalance}"));
+        }
+        let checked = report::check(&statuses, self.refused(&statuses)).context("no server answered")?;
+        problems.extend(checked.problems);
+        problems.extend(findings.iter().map(|finding| format!("{}: {}", finding.about, finding.what)));
+        Ok(Report {
+            ok: problems.is_empty(),
+            problems,
+            ledger: checked.ledger,
+            transactions: checked.transactions,
+            energy_wh: checked.energy,
+            money_milli: checked.money,
+            conserved: checked.conserved,
+            homes: (0..self.site.homes.len()).map(|number| self.home_part(number)).collect(),
+            finality_ms: checked.finality,
+            slots: checked.slots,
+            coverage,
+            reconciliation: findings,
+            restarts: self.children.restarts(),
+            seconds: began.elapsed().as_secs_f64(),
+        })
+    }
+
+    fn refused(&self, statuses: &[ServerStatus]) -> u64 {
+        let most = statuses.iter().map(|status| status.refused.values().sum()).max().unwrap_or(0);
+        self.tally.refused().max(most)
+    }
+
+    /// Tells the homes to begin nothing new and waits until everything that they began has ended.
+    async fn come_to_rest(&mut self, problems: &mut Vec<String>) -> Option<Vec<HomeTransaction>> {
+        let homes = super::homes::Homes::new(&url(self.site.homes_address), &self.site);
+        let length = self.site.genesis.rules.slot_length;
+        let deadline = self.clock.now().plus_millis(CLOSING_SLOTS * length.millis());
+        let mut quiet = false;
+        while self.clock.now() < deadline {
+            let slot_later = self.clock.now().plus_millis(length.millis() / 2);
+            if let Err(error) = self.follow(Some(slot_later)).await {
+                problems.push(error.to_string());
+                return None;
+            }
+            if !self.children.all_up() {
+                continue;
+            }
+            quiet = quiet || homes.quiet().await.is_ok();
+            if !quiet {
+                continue;
+            }
+            match homes.records().await {
+                Ok(records) if records.iter().all(|record| record.ended) => return Some(records),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        match homes.records().await {
+            Ok(records) => Some(records),
+            Err(error) => {
+                problems.push(format!("the homes' records: {error}"));
+                None
+            }
+        }
+    }
+
+    async fn reconcile(&self, records: &[HomeTransaction]) -> Result<Vec<Finding>> {
+        let mut books = Books::default();
+        let last = self.servers.latest().await?.height;
+        let mut height = Height::from_number(0);
+        while height <= last {
+            let block = self.servers.block(height).await?;
+            books.block(&block.with_context(|| format!("block {height} is missing"))?);
+            height = height.next();
+        }
+        Ok(books.compare(records, self.site.genesis.rules.slot_length))
+    }
+
+    /// What the servers say once they all stand at the same height.
+    async fn agreed_statuses(&self, problems: &mut Vec<String>) -> Result<Vec<ServerStatus>> {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let mut statuses = Vec::new();
+            for server in self.servers.each() {
+                if let Ok(status) = server.status().await {
+                    statuses.push(status);
+                }
+            }
+            let same = statuses.windows(2).all(|pair| pair[0].height == pair[1].height);
+            if same && statuses.len() == self.site.servers.len() {
+                return Ok(statuses);
+            }
+            if Instant::now() > deadline {
+                problems.push(format!("{} of {} servers answer", statuses.len(), self.site.servers.len()));
+                return Ok(statuses);
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    fn home_part(&self, number: usize) -> HomePart {
+        let address = self.site.home_account(number);
+        let sums = self.tally.home(&address);
+        let point = self.site.genesis.connection_points[number].id;
+        let totals = self.plant.with(|world| world.totals(point)).unwrap_or_default();
+        let opening: BTreeMap<_, _> =
+            self.site.genesis.accounts.iter().map(|account| (account.id(), account.opening.milli())).collect();
+        let opening = opening.get(&address).copied().unwrap_or(0);
+        let balance = opening as i64 + sums.earned.milli() as i64 - sums.paid.milli() as i64;
+        HomePart {
+            name: self.site.homes[number].0.clone(),
+            address,
+            generated_wh: totals.generated,
+            consumed_wh: totals.consumed,
+            sold_wh: sums.sold,
+            bought_wh: sums.bought,
+            earned_milli: sums.earned,
+            paid_milli: sums.paid,
+            balance_milli: wattbook_types::Balance::from_milli(balance),
+        }
+    }
+}
+
+fn header(site: &Site, options: &Options) -> Vec<String> {
+    let servers = site.servers.iter().map(|server| url(server.keyed.http)).collect::<Vec<_>>().join("  ");
+    vec![
+        format!(
+            "{} homes trade through one battery; {} servers check every trade. Half an hour lasts {} s.",
+            site.homes.len(),
+            site.servers.len(),
+            options.slot_seconds.as_secs_f64(),
+        ),
+        format!("The homes' pages:   {}", url(site.homes_address)),
+        format!("The servers' pages: {servers}"),
+        format!("Everything is kept in {}. Stop with Ctrl-C.", site.dir.display()),
+    ]
+}
+
+fn summary(report: &Report) -> String {
+    let mut lines = vec![
+        format!(
+            "\nThe ledger has {} blocks; {} of {} servers agree on state {}.",
+            report.ledger.height,
+            report.ledger.servers.iter().filter(|s| s.state_root == report.ledger.state_root).count(),
+            report.ledger.servers.len(),
+            report.ledger.state_root.short(),
+        ),
+        format!(
+            "The battery received {}, delivered {}, holds {}; {} were lost on the way.",
+            report.energy_wh.received, report.energy_wh.delivered, report.energy_wh.stored, report.energy_wh.lost,
+        ),
+        format!(
+            "Sellers were paid {}, buyers paid {}; the sum of all accounts is {}.",
+            report.money_milli.sellers_paid, report.money_milli.buyers_paid, report.money_milli.sum,
+        ),
+        format!(
+            "The battery covered {:.1} % of what homes had to import; no rule could have covered more than {:.1} %.",
+            100.0 * report.coverage.share,
+            100.0 * report.coverage.bound_share,
+        ),
+    ];
+    if report.ok {
+        lines.push("Energy and money are conserved, and every record matches.".to_owned());
+    } else {
+        lines.push("Something does not hold:".to_owned());
+        lines.extend(report.problems.iter().map(|problem| format!("  - {problem}")));
+    }
+    lines.join("\n")
+}

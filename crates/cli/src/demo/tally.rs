@@ -1,0 +1,169 @@
+//! What the stream of final blocks adds up to, home by home, and the words in which it is told.
+//!
+//! Always: every figure comes from records of final blocks; nothing is taken from what a home says of
+//! itself. Not here: how it is shown (`screen`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use wattbook_client::api::BlockSummary;
+use wattbook_types::record::{Delivery, DeliveryEnd, NotServed, Payment, Purpose, Record, Reservation, Stored};
+use wattbook_types::{AccountId, Energy, Money, PublicKey, Slot, SlotLength, Timestamp, TransactionId};
+
+/// One home's sums by the ledger.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HomeSums {
+    /// Received from it and stored.
+    pub sold: Energy,
+    /// Delivered to it.
+    pub bought: Energy,
+    /// Paid to it.
+    pub earned: Money,
+    /// Paid by it.
+    pub paid: Money,
+}
+
+/// Sums, and names for telling.
+pub struct Tally {
+    homes: BTreeMap<AccountId, HomeSums>,
+    names: BTreeMap<AccountId, String>,
+    servers: BTreeMap<PublicKey, String>,
+    slot_length: SlotLength,
+    refused: BTreeSet<TransactionId>,
+}
+
+impl Tally {
+    /// Begins with nothing but names.
+    pub fn new(
+        names: BTreeMap<AccountId, String>,
+        servers: BTreeMap<PublicKey, String>,
+        slot_length: SlotLength,
+    ) -> Self {
+        Self { homes: BTreeMap::new(), names, servers, slot_length, refused: BTreeSet::new() }
+    }
+
+    /// A home's sums.
+    pub fn home(&self, address: &AccountId) -> HomeSums {
+        self.homes.get(address).copied().unwrap_or_default()
+    }
+
+    /// How many transactions were given up by the servers that were listened to.
+    pub fn refused(&self) -> u64 {
+        self.refused.len() as u64
+    }
+
+    /// A transaction was given up.
+    pub fn note_refused(&mut self, id: TransactionId) {
+        self.refused.insert(id);
+    }
+
+    /// Adds a block up and tells what happened in it, a line each.
+    pub fn block(&mut self, block: &BlockSummary) -> Vec<String> {
+        let verified_by = self.servers.get(&block.proposer).cloned().unwrap_or_else(|| "?".to_owned());
+        block.records.iter().filter_map(|record| self.record(record, &verified_by)).collect()
+    }
+
+    fn record(&mut self, record: &Record, server: &str) -> Option<String> {
+        match record {
+            Record::Stored(stored) => {
+                let sums = self.homes.entry(stored.seller).or_default();
+                sums.sold = sums.sold.saturating_add(stored.received);
+                Some(self.tell_stored(stored, server))
+            }
+            Record::Payment(payment) => {
+                self.pay(payment);
+                (payment.purpose == Purpose::Incentive)
+                    .then(|| format!("{} was paid {}", self.name(&payment.to), payment.amount))
+            }
+            Record::Reservation(reservation) => Some(self.tell_reservation(reservation)),
+            Record::Delivery(delivery) => {
+                let sums = self.homes.entry(delivery.buyer).or_default();
+                sums.bought = sums.bought.saturating_add(delivery.delivered);
+                Some(self.tell_delivery(delivery))
+            }
+            Record::NotServed(not) => Some(self.tell_not_served(not)),
+            Record::ClearingSkipped(skipped) => {
+                Some(format!("The clearing for {} was skipped: {}", self.clock(skipped.slot), skipped.reason.text()))
+            }
+        }
+    }
+
+    fn pay(&mut self, payment: &Payment) {
+        if payment.purpose == Purpose::Opening {
+            return;
+        }
+        let payer = self.homes.entry(payment.from).or_default();
+        payer.paid = payer.paid.saturating_add(payment.amount);
+        let payee = self.homes.entry(payment.to).or_default();
+        payee.earned = payee.earned.saturating_add(payment.amount);
+    }
+
+    fn tell_stored(&self, stored: &Stored, server: &str) -> String {
+        format!(
+            "{} sent {}; the battery received {} (block by {server}, agreed by the servers)",
+            self.name(&stored.seller),
+            stored.sent,
+            stored.received,
+        )
+    }
+
+    fn tell_reservation(&self, reservation: &Reservation) -> String {
+        let mut sellers: Vec<_> = reservation.parts.iter().map(|part| self.name(&part.seller)).collect();
+        sellers.dedup();
+        format!(
+            "{} gets {} at {} for {}, from what {} stored",
+            self.name(&reservation.buyer),
+            reservation.energy,
+            reservation.price,
+            self.clock(reservation.slot),
+            listed(&sellers),
+        )
+    }
+
+    fn tell_delivery(&self, delivery: &Delivery) -> String {
+        let (who, when) = (self.name(&delivery.buyer), self.clock(delivery.slot));
+        let cost = delivery.price.cost(delivery.delivered).unwrap_or(Money::MAX);
+        match delivery.end {
+            DeliveryEnd::Complete => format!("{who} drew {} at {when} and paid {cost}", delivery.delivered),
+            DeliveryEnd::Partial => {
+                format!("{who} drew {} of {} at {when} and paid {cost}", delivery.delivered, delivery.reserved)
+            }
+            DeliveryEnd::Nothing => format!("{who} drew nothing of {} at {when}", delivery.reserved),
+            DeliveryEnd::Unreported => format!("The battery never reported {who}'s {when}; nothing is charged"),
+        }
+    }
+
+    fn tell_not_served(&self, not: &NotServed) -> String {
+        format!(
+            "{} asked for power at {}; {} could not be had: {}",
+            self.name(&not.buyer),
+            self.clock(not.slot),
+            not.energy,
+            not.reason.text(),
+        )
+    }
+
+    fn name(&self, address: &AccountId) -> String {
+        if *address == AccountId::community() {
+            return "the community".to_owned();
+        }
+        self.names.get(address).cloned().unwrap_or_else(|| address.short())
+    }
+
+    fn clock(&self, slot: Slot) -> String {
+        clock_text(slot.start(self.slot_length))
+    }
+}
+
+/// Hours and minutes of ledger time (UTC).
+pub fn clock_text(time: Timestamp) -> String {
+    let minutes = time.millis() / 60_000 % (24 * 60);
+    format!("{:02}:{:02}", minutes / 60, minutes % 60)
+}
+
+fn listed(names: &[String]) -> String {
+    match names {
+        [] => "nobody".to_owned(),
+        [one] => one.clone(),
+        [first, second] => format!("{first} and {second}"),
+        [first, second, rest @ ..] => format!("{first}, {second} and {} more", rest.len()),
+    }
+}

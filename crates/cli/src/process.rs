@@ -1,0 +1,53 @@
+//! The parts as processes: `wattbook server|storage|home --config FILE`.
+//!
+//! Always: a part ends cleanly (exit code 0) on SIGTERM, SIGINT, and, where it was started with
+//! `--with-parent`, when its standard input ends.
+
+use clap::Args;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use tokio::io::AsyncReadExt;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Options of a part.
+#[derive(Args, Debug)]
+pub struct Options {
+    /// The configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Stop when standard input ends, as it does when the process that started this one is gone
+    #[arg(long)]
+    pub with_parent: bool,
+}
+
+/// A future that completes when the process should stop.
+pub type Shutdown = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Completes when the process should stop.
+pub fn shutdown(with_parent: bool) -> Shutdown {
+    let mut terminate = signal(SignalKind::terminate()).expect("signals can be handled");
+    let mut interrupt = signal(SignalKind::interrupt()).expect("signals can be handled");
+    Box::pin(async move {
+        let orphaned = async {
+            if !with_parent {
+                std::future::pending::<()>().await;
+            }
+            let mut nothing = [0; 64];
+            let mut input = tokio::io::stdin();
+            while matches!(input.read(&mut nothing).await, Ok(read) if read > 0) {}
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            () = orphaned => {}
+        }
+    })
+}
+
+/// Reads a configuration file; says which file and line is wrong.
+pub fn read_config<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| anyhow::anyhow!("configuration {}: {error}", path.display()))?;
+    toml::from_str(&text).map_err(|error| anyhow::anyhow!("configuration {}: {error}", path.display()))
+}
