@@ -169,7 +169,7 @@ impl World {
 
     /// Runs something beside the script and the servers.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let _ = self.context.child("script").spawn(move |_| task);
+        drop(self.context.child("script").spawn(move |_| task));
     }
 
     /// A clock that can be taken along.
