@@ -58,7 +58,7 @@ fn insert<T: Copy>(items: &mut [T], key: impl Fn(&T) -> u64) {
         let mut place = end;
         while let Some(before) = place.checked_sub(1) {
             let pair = items.get(before).zip(items.get(place));
-            if !pair.is_some_and(|(before, item)| key(before) > key(item)) {
+            if pair.is_none_or(|(before, item)| key(before) <= key(item)) {
                 break;
             }
             items.swap(before, place);

@@ -1,0 +1,259 @@
+//! The default rule against an oracle that is written to be read, not to be fast: it shares by definition
+//! and hands out every watt-hour by itself.
+
+mod books;
+
+use books::{book, canonical, empty, path, small_book};
+use proptest::prelude::*;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use wattbook_market::clear;
+use wattbook_types::clearing::{Answer, Clearing, Lot, Match, Part, Request, Unserved, UnservedReason};
+use wattbook_types::{AccountId, ConnectionPoint, Energy, Price, Slot, TransactionId};
+
+/// The default rule by definition.
+fn oracle(clearing: &Clearing) -> Answer {
+    let served = serve(clearing, |_| true);
+    let mut answer = Answer::default();
+    for (place, request) in (0..).zip(&clearing.requests) {
+        match served.get(&place) {
+            Some(lots) => {
+                let parts =
+                    lots.iter().map(|(&lot, &wh)| Part { lot, energy: Energy::from_wh(wh) }).collect();
+                answer.matches.push(Match { request: place, price: price(clearing, request), parts });
+            }
+            None => answer.refused.push(Unserved { request: place, reason: reason(clearing, place) }),
+        }
+    }
+    answer
+}
+
+fn price(clearing: &Clearing, request: &Request) -> Price {
+    request.offered.min(clearing.prices.buyer_cap)
+}
+
+fn loss(clearing: &Clearing, point: ConnectionPoint) -> Option<u16> {
+    clearing.paths.iter().find(|path| path.connection_point == point).map(|path| path.loss.get())
+}
+
+/// Why a request got nothing: by asking what it would have got alone, and alone at any price.
+fn reason(clearing: &Clearing, place: u32) -> UnservedReason {
+    let request = &clearing.requests[place as usize];
+    let mut at_any_price = clearing.clone();
+    at_any_price.prices.buyer_cap = Price::MAX;
+    at_any_price.requests[place as usize].offered = Price::MAX;
+    if loss(clearing, request.connection_point).is_none() {
+        UnservedReason::NoPath
+    } else if request.energy.is_zero() {
+        UnservedReason::ByRule
+    } else if serve(&at_any_price, |other| other == place).is_empty() {
+        UnservedReason::NothingStored
+    } else if serve(clearing, |other| other == place).is_empty() {
+        UnservedReason::BelowFloor
+    } else {
+        UnservedReason::Outbid
+    }
+}
+
+/// What each request gets from which lot, when only some take part.
+fn serve(clearing: &Clearing, takes_part: impl Fn(u32) -> bool) -> BTreeMap<u32, BTreeMap<u32, u64>> {
+    let mut left: Vec<u64> = clearing.lots.iter().map(|lot| lot.deliverable.wh()).collect();
+    let mut budget = clearing.battery.deliverable.wh();
+    let mut served: BTreeMap<u32, BTreeMap<u32, u64>> = BTreeMap::new();
+    let takers: Vec<(u32, &Request)> = (0..)
+        .zip(&clearing.requests)
+        .filter(|(place, request)| takes_part(*place) && loss(clearing, request.connection_point).is_some())
+        .collect();
+    let prices: BTreeSet<Reverse<Price>> =
+        takers.iter().map(|(_, request)| Reverse(price(clearing, request))).collect();
+    for Reverse(price_now) in prices {
+        let open: Vec<usize> = (0..left.len()).filter(|&lot| clearing.lots[lot].floor <= price_now).collect();
+        let available = open.iter().map(|&lot| left[lot]).sum::<u64>().min(budget);
+        let group = takers.iter().copied().filter(|(_, request)| price(clearing, request) == price_now);
+        for (place, wh) in shares(clearing, group.collect(), available) {
+            for _ in 0..wh {
+                let lot = *open
+                    .iter()
+                    .filter(|&&lot| left[lot] > 0)
+                    .min_by_key(|&&lot| preference(clearing, &clearing.lots[lot]))
+                    .expect("what is available");
+                left[lot] -= 1;
+                budget -= 1;
+                *served.entry(place).or_default().entry(lot as u32).or_default() += 1;
+            }
+        }
+    }
+    served
+}
+
+fn preference(clearing: &Clearing, lot: &Lot) -> (u16, Slot, TransactionId) {
+    (loss(clearing, lot.connection_point).unwrap_or(1000), lot.slot, lot.sale)
+}
+
+/// What each of a group gets, in the order in which they are handed their energy.
+fn shares(clearing: &Clearing, mut group: Vec<(u32, &Request)>, available: u64) -> Vec<(u32, u64)> {
+    let way = |request: &Request| loss(clearing, request.connection_point).expect("they have a way");
+    group.sort_by_key(|(_, request)| (way(request), request.purchase));
+    let total = |group: &[(u32, &Request)]| group.iter().map(|(_, request)| request.energy.wh()).sum::<u64>();
+    let smallest = clearing.prices.smallest.wh().max(1);
+    while total(&group) > available
+        && group.iter().any(|(_, request)| available * request.energy.wh() / total(&group) < smallest)
+    {
+        let least = group
+            .iter()
+            .copied()
+            .min_by_key(|(_, request)| (request.energy, Reverse((way(request), request.purchase))))
+            .expect("one of them is too small");
+        group.retain(|(place, _)| *place != least.0);
+    }
+    if total(&group) <= available {
+        return group.iter().map(|(place, request)| (*place, request.energy.wh())).collect();
+    }
+    let quota = |request: &Request| available * request.energy.wh();
+    let mut granted: Vec<(u32, u64)> =
+        group.iter().map(|(place, request)| (*place, quota(request) / total(&group))).collect();
+    let mut waiting: Vec<usize> = (0..group.len()).collect();
+    while granted.iter().map(|(_, wh)| wh).sum::<u64>() < available {
+        // The first of those with the largest remainder: `max_by_key` would give the last.
+        let next = *waiting
+            .iter()
+            .min_by_key(|&&member| Reverse(quota(group[member].1) % total(&group)))
+            .expect("fewer than members are left over");
+        waiting.retain(|&member| member != next);
+        granted[next].1 += 1;
+    }
+    granted
+}
+
+fn given(
+    clearing: &Clearing,
+    answer: &Answer,
+) -> BTreeMap<TransactionId, (Price, Vec<(TransactionId, Energy)>)> {
+    let lots = |found: &Match| {
+        let mut lots: Vec<_> =
+            found.parts.iter().map(|part| (clearing.lots[part.lot as usize].sale, part.energy)).collect();
+        lots.sort();
+        lots
+    };
+    answer
+        .matches
+        .iter()
+        .map(|found| (clearing.requests[found.request as usize].purchase, (found.price, lots(found))))
+        .collect()
+}
+
+fn energy(found: &Match) -> Energy {
+    found.parts.iter().map(|part| part.energy).sum()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn b6_equals_the_oracle(clearing in small_book()) {
+        prop_assert_eq!(clear(&clearing), oracle(&clearing));
+    }
+
+    #[test]
+    fn b7_every_request_is_served_or_told_why(clearing in book()) {
+        let answer = clear(&clearing);
+        let mut named: Vec<u32> = answer.matches.iter().map(|found| found.request).collect();
+        named.extend(answer.refused.iter().map(|unserved| unserved.request));
+        named.sort_unstable();
+        prop_assert_eq!(named, (0..clearing.requests.len() as u32).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn m2_the_order_of_arrival_changes_nothing(
+        (clearing, mixed) in book().prop_flat_map(|clearing| {
+            let lots = Just(clearing.lots.clone()).prop_shuffle();
+            let requests = Just(clearing.requests.clone()).prop_shuffle();
+            let paths = Just(clearing.paths.clone()).prop_shuffle();
+            let mixed = (lots, requests, paths, Just(clearing.clone()))
+                .prop_map(|(lots, requests, paths, clearing)| Clearing { lots, requests, paths, ..clearing });
+            (Just(clearing), mixed)
+        })
+    ) {
+        prop_assert_eq!(given(&clearing, &clear(&clearing)), given(&mixed, &clear(&mixed)));
+    }
+
+    #[test]
+    fn m2_names_decide_about_a_watt_hour_at_most(clearing in small_book(), salt in any::<u8>()) {
+        let mut renamed = clearing.clone();
+        for request in &mut renamed.requests {
+            let bytes = request.purchase.as_bytes().map(|byte| byte ^ salt);
+            request.purchase = TransactionId::from_bytes(bytes);
+        }
+        let renamed = canonical(renamed);
+        let by_price = |clearing: &Clearing| {
+            let mut totals: BTreeMap<Price, Energy> = BTreeMap::new();
+            for found in clear(clearing).matches {
+                let total = totals.entry(found.price).or_default();
+                *total = total.saturating_add(energy(&found));
+            }
+            totals
+        };
+        prop_assert_eq!(by_price(&clearing), by_price(&renamed));
+    }
+
+    #[test]
+    fn m2_a_lower_offer_gets_only_what_is_not_worth_a_match_to_a_higher(clearing in small_book()) {
+        let answer = clear(&clearing);
+        let short = |found: &&Match| energy(found) < clearing.requests[found.request as usize].energy;
+        let cut = answer.matches.iter().filter(short).map(|found| found.price);
+        let out = answer.refused.iter().filter(|unserved| unserved.reason == UnservedReason::Outbid);
+        let out = out.map(|unserved| price(&clearing, &clearing.requests[unserved.request as usize]));
+        if let Some(highest) = cut.chain(out).max() {
+            let below = answer.matches.iter().filter(|found| found.price < highest);
+            prop_assert!(below.map(energy).sum::<Energy>() < clearing.prices.smallest.max(Energy::from_wh(1)));
+        }
+    }
+}
+
+/// A book of one lot and requests at one price: (energy asked, energy expected).
+#[track_caller]
+fn check_shares(available: u64, smallest: u64, asked_and_got: &[(u64, u64)]) {
+    let mut clearing = empty(Energy::MAX);
+    clearing.prices.smallest = Energy::from_wh(smallest);
+    clearing.paths = vec![path(0, 10)];
+    clearing.lots = vec![Lot {
+        sale: TransactionId::from_bytes([9; 32]),
+        seller: AccountId::from_bytes([9; 32]),
+        connection_point: ConnectionPoint::from_number(0),
+        slot: Slot::from_number(1),
+        deliverable: Energy::from_wh(available),
+        floor: Price::from_milli_per_kwh(10),
+    }];
+    for (number, (asked, _)) in (1..).zip(asked_and_got) {
+        clearing.requests.push(Request {
+            purchase: TransactionId::from_bytes([number; 32]),
+            buyer: AccountId::from_bytes([number; 32]),
+            connection_point: ConnectionPoint::from_number(0),
+            energy: Energy::from_wh(*asked),
+            offered: Price::from_milli_per_kwh(20),
+        });
+    }
+    let answer = clear(&clearing);
+    let mut got = vec![0; asked_and_got.len()];
+    for found in &answer.matches {
+        got[found.request as usize] = energy(found).wh();
+    }
+    let expected: Vec<u64> = asked_and_got.iter().map(|(_, got)| *got).collect();
+    assert_eq!(got, expected);
+}
+
+#[test]
+fn m2_equal_offers_share_in_proportion() {
+    check_shares(300, 1, &[(100, 100), (200, 200)]);
+    check_shares(150, 1, &[(100, 50), (200, 100)]);
+    // The remainder goes by the largest fraction: 3.33, 6.67 and 10.00.
+    check_shares(20, 1, &[(10, 3), (20, 7), (30, 10)]);
+    // Equal fractions: the lowest id.
+    check_shares(100, 1, &[(50, 34), (50, 33), (50, 33)]);
+    // A share below the smallest match steps back, and the others share what it leaves.
+    check_shares(300, 100, &[(100, 0), (300, 150), (300, 150)]);
+    // Too little for a match to anyone.
+    check_shares(90, 100, &[(400, 0), (500, 0)]);
+    // Products beyond 64 bits.
+    check_shares(u64::MAX / 2 - 1, 1, &[(u64::MAX / 2, u64::MAX / 4), (u64::MAX / 2, u64::MAX / 4)]);
+}
