@@ -1,0 +1,45 @@
+//! What all pages have around them.
+
+use maud::{DOCTYPE, Markup, html};
+use wattbook_types::Genesis;
+
+/// A page of a community; `live` ones are fetched again with each final block.
+pub(super) fn around(genesis: &Genesis, title: &str, live: bool, body: Markup) -> Markup {
+    let note = html! {
+        @if genesis.clock.accelerated {
+            p.note { "A demonstration: time on this ledger runs faster than in reality." }
+        }
+    };
+    document(title, &genesis.name, live, html! { (note) (body) })
+}
+
+/// A page that knows nothing of the community.
+pub(super) fn plain(title: &str, body: Markup) -> Markup {
+    document(title, "wattbook", false, body)
+}
+
+fn document(title: &str, community: &str, live: bool, body: Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) " - " (community) }
+                link rel="stylesheet" href="/style.css";
+                script src="/live.js" defer {}
+            }
+            body {
+                header {
+                    strong { (community) }
+                    a href="/" { "Overview" }
+                    a href="/lists/storage" { "Storage" }
+                    a href="/lists/requests" { "Requests" }
+                    a href="/lists/purchases" { "Purchases" }
+                    a href="/api/openapi.json" { "For programs" }
+                }
+                main data-live[live] { (body) }
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! `/transactions/ID`: how far a transaction has come, and what followed.
+
+use super::super::Api;
+use super::super::params::parse;
+use super::super::view::ServerView;
+use super::{Page, layout, page, words};
+use axum::extract::{Path, State};
+use maud::{Markup, html};
+use wattbook_client::api::{Outcome, Stage};
+use wattbook_types::{Genesis, Height, Transaction, TransactionId};
+
+pub(super) async fn show(State(api): State<Api>, Path(id): Path<String>) -> Page {
+    let id: TransactionId = parse("The transaction's name", &id)?;
+    Ok(page(api.read(move |view| whole(view, &id)).await))
+}
+
+fn whole(view: &dyn ServerView, id: &TransactionId) -> Markup {
+    let stage = view.transaction(id).stage;
+    let title = format!("Transaction {}", id.short());
+    let live = !matches!(&stage, Stage::Refused { .. });
+    layout::around(view.genesis(), &title, live, body(view, id, &stage))
+}
+
+fn body(view: &dyn ServerView, id: &TransactionId, stage: &Stage) -> Markup {
+    let genesis = view.genesis();
+    html! {
+        h1 { "Transaction" }
+        p { code { (id) } }
+        p { strong { (words::stage(stage)) } }
+        @if let Stage::Final { height, time, outcome } = stage {
+            p {
+                "In " a href=(format!("/blocks/{height}")) { "block " (height) } ", " (words::time(*time)) " (UTC)."
+            }
+            @if let Some(transaction) = find(view, *height, id) {
+                p { "By " (words::address(genesis, &transaction.payload.holder)) ". " (words::body(genesis, &transaction.payload.body)) }
+            }
+            (followed(genesis, outcome))
+        }
+    }
+}
+
+fn find(view: &dyn ServerView, height: Height, id: &TransactionId) -> Option<Transaction> {
+    let block = view.block(height)?;
+    block.transactions.iter().find(|transaction| transaction.id() == *id).cloned()
+}
+
+fn followed(genesis: &Genesis, outcome: &Outcome) -> Markup {
+    html! {
+        h2 { "What followed" }
+        ol.steps {
+            @if let Some(stored) = &outcome.stored { li { (words::stored(genesis, stored)) } }
+            @if let Some(it) = &outcome.reservation { li { (words::reservation(genesis, it)) } }
+            @if let Some(it) = &outcome.not_served {
+                li { (it.energy) " not served. " (it.reason.text()) " " (it.reason.advice()) }
+            }
+            @if let Some(it) = &outcome.delivery { li { (words::delivery(genesis, it)) } }
+            @for payment in &outcome.payments { li { (words::payment(genesis, payment)) } }
+        }
+    }
+}
