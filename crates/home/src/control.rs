@@ -59,12 +59,56 @@ pub fn lock(home: &Mutex<Home>) -> MutexGuard<'_, Home> {
 }
 
 impl Controller {
+    /// Begins the record of a new home: reads all registers before anything can have been sent. Says what
+    /// is wrong where a meter does not answer; then nothing else may be done yet.
+    async fn begin(&self, now: Timestamp) -> Result<Option<String>, StoreError> {
+        if lock(&self.home).has_begun() {
+            return Ok(None);
+        }
+        let meters = [
+            &self.site.generation_meter,
+            &self.site.consumption_meter,
+            &self.site.feeder_meter,
+            &self.site.grid_meter,
+        ];
+        let mut registers = [Registers::default(); 4];
+        for (meter, registers) in meters.into_iter().zip(&mut registers) {
+            match meter.read().await.and_then(Reading::required) {
+                Ok(reading) => *registers = reading.registers,
+                Err(error) => return Ok(Some(error.to_string())),
+            }
+        }
+        let [generation, consumption, feeder, grid] = registers.map(Some);
+        let (name, changes) = {
+            let mut home = lock(&self.home);
+            let slot = home.slot_length().slot_at(now);
+            let latched = Latched { generation, consumption, feeder, grid };
+            (home.name.clone(), home.begin(slot, latched))
+        };
+        settle(&self.recorder, &*self.post, &name, changes).await?;
+        Ok(None)
+    }
+
     /// One cycle. A device or storage side that does not answer leaves the rest of the cycle undone and is
     /// named in the home's `trouble`.
     ///
     /// # Errors
     /// Where the record cannot be written: the process must stop.
     pub async fn cycle(&self, now: Timestamp) -> Result<(), StoreError> {
+        let trouble = match self.begin(now).await? {
+            None => self.work(now).await?,
+            trouble => trouble,
+        };
+        let mut home = lock(&self.home);
+        if let (Some(what), false) = (&trouble, home.trouble == trouble) {
+            tracing::warn!(home = home.name, what, "the controller cannot do all of its work");
+        }
+        home.trouble = trouble;
+        Ok(())
+    }
+
+    /// All that a cycle does once the record has begun; says what is wrong.
+    async fn work(&self, now: Timestamp) -> Result<Option<String>, StoreError> {
         let mut trouble = self.take_in_ended_slots(now).await?;
         match self.read_live(now).await {
             Ok(live) => {
@@ -77,12 +121,7 @@ impl Controller {
             }
             Err(error) => trouble = Some(error.to_string()),
         }
-        let mut home = lock(&self.home);
-        if let (Some(what), false) = (&trouble, home.trouble == trouble) {
-            tracing::warn!(home = home.name, what, "the controller cannot do all of its work");
-        }
-        home.trouble = trouble;
-        Ok(())
+        Ok(trouble)
     }
 
     /// Reads what the meters latched at the end of every ended slot that has no reading yet.
@@ -91,7 +130,7 @@ impl Controller {
             let (slot, length, known, name) = {
                 let home = lock(&self.home);
                 let slot = home.next_slot();
-                (slot, home.slot_length(), home.latched_at(slot.previous()), home.name.clone())
+                (slot, home.slot_length(), home.registers_before(slot), home.name.clone())
             };
             if slot.end(length) > now {
                 return Ok(None);
@@ -157,6 +196,12 @@ impl Controller {
     /// is wrong where the storage side does not answer.
     async fn announce(&self, slot: Slot, live: &Live, now: Timestamp) -> Option<String> {
         let mut trouble = None;
+        if lock(&self.home).generator_limit.is_none() {
+            match self.site.generator.nameplate().await {
+                Ok(nameplate) => lock(&self.home).generator_limit = Some(nameplate.power),
+                Err(error) => return Some(error.to_string()),
+            }
+        }
         for announcement in self.due_announcements(slot, live, now) {
             match self.storage.announce(&announcement).await {
                 Ok(answer) => {
@@ -178,6 +223,7 @@ impl Controller {
         let interval = home.interval(slot);
         let mut due = Vec::new();
         let mut consider = |slot: Slot, power: Power| {
+            let power = power.min(home.generator_limit.unwrap_or(power));
             let power = selling::at_terminals(power, home.identity.feeder.line_loss);
             let known = home.grants.get(&slot).map(|grant| grant.announced).unwrap_or_default();
             if power > known {
@@ -215,7 +261,7 @@ impl Controller {
 
 /// Power that may be sent in the present slot by the owner's will.
 fn wanted_now(home: &Home, slot: Slot, live: &Live, ms_left: u64) -> Power {
-    let began = home.latched_at(slot.previous()).and_then(|latched| latched.feeder);
+    let began = home.registers_before(slot).and_then(|latched| latched.feeder);
     let sent = began.and_then(|began| live.feeder.export.since(began.export)).unwrap_or_default();
     selling::wanted(&Situation {
         rule: home.settings.sell,

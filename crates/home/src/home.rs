@@ -9,7 +9,7 @@ use crate::buying::{self, NoOrder};
 use crate::config::{HomeConfig, UtilityTariff, slots_per_day};
 use crate::forecast::{self, Expected};
 use crate::record::{
-    Change, Origin, Progress, Remembered, SellOrder, Settings, SlotReading, TransactionRecord, Write,
+    Beginning, Change, Origin, Progress, Remembered, SellOrder, Settings, SlotReading, TransactionRecord, Write,
 };
 use crate::selling::OnceAmount;
 use crate::signing::{Identity, PurchaseOrder};
@@ -28,8 +28,6 @@ use wattbook_types::{
 const RECENT_TRANSACTIONS: usize = 100;
 /// Days of readings that are kept at hand for the forecast.
 const RECENT_DAYS: u64 = 8;
-/// Slots that a meter is sure to remember.
-const METER_MEMORY: u64 = 2_000;
 
 /// One home.
 #[derive(Debug)]
@@ -42,6 +40,8 @@ pub struct Home {
     pub feeder_limit: Power,
     /// What the owner has set.
     pub settings: Settings,
+    /// The most that its generator gives, by its nameplate; `None` while it has not been asked.
+    pub generator_limit: Option<Power>,
     /// What the devices said last.
     pub live: Option<Live>,
     /// What the storage side said to announcements, by slot.
@@ -58,6 +58,7 @@ pub struct Home {
     utility: UtilityTariff,
     utc_offset_minutes: i32,
     readings: BTreeMap<Slot, SlotReading>,
+    beginning: Option<Beginning>,
     next_slot: Slot,
     latched: Option<(Slot, Latched)>,
     transactions: BTreeMap<u64, TransactionRecord>,
@@ -90,7 +91,7 @@ pub struct Live {
 }
 
 /// The registers that a home's meters latched when a slot ended; `None` for a meter that has none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Latched {
     /// What was generated (`export`).
     pub generation: Option<Registers>,
@@ -179,24 +180,22 @@ pub enum CannotAsk {
 }
 
 impl Home {
-    /// A home as it remembers itself. `now` decides how far back a new home begins.
+    /// A home as it remembers itself.
     pub fn new(
         config: &HomeConfig,
         identity: Identity,
         genesis: &Genesis,
         utility: (UtilityTariff, i32),
         remembered: Remembered,
-        now: Timestamp,
     ) -> Self {
         let rules = genesis.rules.clone();
-        let oldest = rules.slot_length.slot_at(now).number().saturating_sub(METER_MEMORY - 1);
-        let first = genesis.first_slot().max(Slot::from_number(oldest));
         let settings = remembered.settings.unwrap_or(Settings { sell: config.sell, buy: config.buy });
         let mut home = Self {
             name: config.name.clone(),
             identity,
             feeder_limit: config.feeder_limit,
             settings,
+            generator_limit: None,
             live: None,
             grants: BTreeMap::new(),
             account: None,
@@ -207,7 +206,8 @@ impl Home {
             utility: utility.0,
             utc_offset_minutes: utility.1,
             readings: BTreeMap::new(),
-            next_slot: first,
+            beginning: remembered.beginning,
+            next_slot: genesis.first_slot(),
             latched: None,
             transactions: BTreeMap::new(),
             sell_orders: BTreeMap::new(),
@@ -221,6 +221,9 @@ impl Home {
     }
 
     fn remember(&mut self, remembered: Remembered) {
+        if let Some(beginning) = remembered.beginning {
+            self.next_slot = beginning.slot;
+        }
         for reading in remembered.readings {
             self.next_slot = self.next_slot.max(reading.slot.next());
             self.count_reading(&reading);
@@ -303,9 +306,25 @@ impl Home {
         }
     }
 
-    /// The registers latched at the end of a slot, where they are the last ones absorbed.
-    pub fn latched_at(&self, slot: Slot) -> Option<Latched> {
-        self.latched.filter(|(at, _)| *at == slot).map(|(_, latched)| latched)
+    /// Whether the record of this home has begun.
+    pub const fn has_begun(&self) -> bool {
+        self.beginning.is_some()
+    }
+
+    /// Begins the record in a slot, with the registers as they are before anything has been sent.
+    pub fn begin(&mut self, slot: Slot, registers: Latched) -> Changes {
+        let beginning = Beginning { slot, registers };
+        self.beginning = Some(beginning);
+        self.next_slot = slot;
+        Changes { writes: vec![Write::Beginning(beginning)], send: Vec::new() }
+    }
+
+    /// The registers when a slot began, where they are known without asking the meters: from the slot
+    /// absorbed last, or from the beginning of the record.
+    pub fn registers_before(&self, slot: Slot) -> Option<Latched> {
+        let latched = self.latched.filter(|(at, _)| at.next() == slot).map(|(_, latched)| latched);
+        let beginning = self.beginning.filter(|beginning| beginning.slot == slot);
+        latched.or(beginning.map(|beginning| beginning.registers))
     }
 
     /// What is expected of a slot.

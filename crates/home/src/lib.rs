@@ -14,14 +14,20 @@ pub mod config;
 pub mod control;
 pub mod forecast;
 pub mod home;
+pub mod http;
+pub mod page;
 pub mod ports;
 pub mod record;
 pub mod recorder;
+mod run;
 pub mod selling;
 pub mod signing;
 pub mod trade;
+pub mod view;
 pub mod words;
 
+pub use run::{HomeError, run};
+
 pub use config::{
-    Config, HomeConfig, Offer, Seed, SellAmount, SellRule, StorageAddress, UtilityTariff,
+    BuyRule, Config, HomeConfig, Offer, Seed, SellAmount, SellRule, StorageAddress, UtilityTariff,
 };

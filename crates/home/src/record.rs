@@ -6,6 +6,7 @@
 //! sending (`controller`, through the outbox).
 
 use crate::config::{BuyRule, SellRule};
+use crate::home::Latched;
 use crate::selling::OnceAmount;
 use crate::signing::SignedArrival;
 use redb::{Database, ReadableDatabase, TableDefinition};
@@ -184,6 +185,15 @@ pub struct Settings {
     pub buy: BuyRule,
 }
 
+/// Where the record of a home begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beginning {
+    /// The slot in which the controller first ran; before, nothing can have been sent.
+    pub slot: Slot,
+    /// The registers then, before anything was sent.
+    pub registers: Latched,
+}
+
 /// A piece of the record to be written.
 #[derive(Clone, Debug)]
 pub enum Write {
@@ -197,6 +207,8 @@ pub enum Write {
     SellOrder(SellOrder),
     /// What the owner has set.
     Settings(Settings),
+    /// Where the record begins.
+    Beginning(Beginning),
 }
 
 /// What a home remembers when it starts.
@@ -210,6 +222,8 @@ pub struct Remembered {
     pub sell_orders: Vec<SellOrder>,
     /// What the owner has set, where he has.
     pub settings: Option<Settings>,
+    /// Where the record begins, where it has begun.
+    pub beginning: Option<Beginning>,
 }
 
 /// The record of all homes of a process.
@@ -224,6 +238,7 @@ const TRANSACTIONS: Table = TableDefinition::new("transactions");
 const ARRIVALS: Table = TableDefinition::new("arrivals");
 const SELL_ORDERS: Table = TableDefinition::new("sell_orders");
 const SETTINGS: Table = TableDefinition::new("settings");
+const BEGINNINGS: Table = TableDefinition::new("beginnings");
 
 impl Store {
     /// Opens the record or makes an empty one.
@@ -244,7 +259,7 @@ impl Store {
 
     fn try_commit(&self, writes: &[(&str, Write)]) -> Result<(), StoreError> {
         let transaction = self.database.begin_write().map_err(StoreError::from_redb)?;
-        for table in [READINGS, TRANSACTIONS, ARRIVALS, SELL_ORDERS, SETTINGS] {
+        for table in [READINGS, TRANSACTIONS, ARRIVALS, SELL_ORDERS, SETTINGS, BEGINNINGS] {
             transaction.open_table(table).map_err(StoreError::from_redb)?;
         }
         for (home, write) in writes {
@@ -254,6 +269,7 @@ impl Store {
                 Write::Arrival(signed) => (ARRIVALS, signed.arrival.slot.number(), json(signed)?),
                 Write::SellOrder(order) => (SELL_ORDERS, order.number, json(order)?),
                 Write::Settings(settings) => (SETTINGS, 0, json(settings)?),
+                Write::Beginning(beginning) => (BEGINNINGS, 0, json(beginning)?),
             };
             let mut table = transaction.open_table(table).map_err(StoreError::from_redb)?;
             table.insert((*home, key), value.as_slice()).map_err(StoreError::from_redb)?;
@@ -268,6 +284,7 @@ impl Store {
             transactions: self.all(TRANSACTIONS, home)?,
             sell_orders: self.all(SELL_ORDERS, home)?,
             settings: self.all(SETTINGS, home)?.pop(),
+            beginning: self.all(BEGINNINGS, home)?.pop(),
         })
     }
 

@@ -1,0 +1,275 @@
+//! The home process: puts the parts together, keeps them going, stops them.
+//!
+//! Always: each home is controlled by a task of its own, so that a silent device stops no other home; a
+//! record that cannot be written stops the process. Stopping in the middle of anything is harmless. Not
+//! here: what the parts do.
+
+use crate::config::{Config, HomeConfig};
+use crate::control::{Controller, lock, next_cycle};
+use crate::home::{Home, decision_time, slot_to_decide};
+use crate::http::{App, router};
+use crate::ports::{Post, StorageSide};
+use crate::record::{Store, StoreError};
+use crate::recorder::Recorder;
+use crate::signing::Identity;
+use crate::trade::Trader;
+use futures::future::join_all;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use wattbook_client::http::{ClientError, Servers, Storage};
+use wattbook_client::outbox::{Outbox, OutboxError};
+use wattbook_devices::{Clock, DeviceError, registry};
+use wattbook_types::genesis::Role;
+use wattbook_types::{Genesis, Interval, SlotLength};
+
+/// The longest real time between two cycles, and between two questions to the servers.
+const SLOWEST: Duration = Duration::from_secs(10);
+/// The shortest real time between two cycles.
+const FASTEST: Duration = Duration::from_millis(400);
+/// Cycles in a slot, where it is neither too short nor too long for that.
+const CYCLES_PER_SLOT: u64 = 5;
+/// How long open connections may keep the process from stopping.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Why a home process cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum HomeError {
+    /// The configuration does not fit the community, or itself.
+    #[error("{0}")]
+    Configuration(String),
+    /// A file or address cannot be used.
+    #[error("{what}: {error}")]
+    Io {
+        /// Which.
+        what: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The record cannot be read or written.
+    #[error(transparent)]
+    Record(#[from] StoreError),
+    /// The outbox cannot be read or written.
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+    /// An address of a server or storage side cannot be used.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// A device cannot be used.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// A part of the process has stopped that never should.
+    #[error("{0}")]
+    Stopped(String),
+}
+
+/// Runs the homes of a configuration until `shutdown` completes.
+///
+/// # Errors
+/// Where it cannot start, or the record or outbox cannot be written any more.
+pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> Result<(), HomeError> {
+    let genesis = read_genesis(&config.genesis)?;
+    std::fs::create_dir_all(&config.data).map_err(io(&config.data))?;
+    let store = Arc::new(Store::open(&config.data.join("record.redb"))?);
+    let outbox = Outbox::open(&config.data.join("outbox.log"))?;
+    let listener =
+        TcpListener::bind(config.listen).await.map_err(|error| io(Path::new("the page's address"))(error))?;
+    let parts = Parts::new(&config, &genesis, store, outbox).await?;
+    let (stop, mut stopping) = tokio::sync::watch::channel(false);
+    let app = parts.app.clone();
+    let mut server = tokio::spawn(async move {
+        let stopped = async move {
+            let _ = stopping.wait_for(|stop| *stop).await;
+        };
+        axum::serve(listener, router(app)).with_graceful_shutdown(stopped).await
+    });
+    let mut tasks = parts.start();
+    let result = tokio::select! {
+        () = shutdown => Ok(()),
+        ended = tasks.join_next() => Err(match ended {
+            Some(Ok(error)) => error,
+            Some(Err(error)) => HomeError::Stopped(error.to_string()),
+            None => HomeError::Stopped("there is nothing to do".to_owned()),
+        }),
+        ended = &mut server => Err(HomeError::Stopped(format!("the pages are served no more: {ended:?}"))),
+    };
+    stop.send_replace(true);
+    tasks.shutdown().await;
+    if !server.is_finished() && tokio::time::timeout(FAREWELL, &mut server).await.is_err() {
+        server.abort();
+    }
+    result
+}
+
+fn io(path: &Path) -> impl Fn(std::io::Error) -> HomeError {
+    let what = path.display().to_string();
+    move |error| HomeError::Io { what: what.clone(), error }
+}
+
+fn read_genesis(path: &Path) -> Result<Genesis, HomeError> {
+    let text = std::fs::read(path).map_err(io(path))?;
+    serde_json::from_slice(&text)
+        .map_err(|error| HomeError::Configuration(format!("{}: {error}", path.display())))
+}
+
+/// Everything that runs.
+struct Parts {
+    app: App,
+    controllers: Vec<Controller>,
+    outbox: Outbox,
+    servers: Servers,
+    genesis: Genesis,
+}
+
+impl Parts {
+    async fn new(
+        config: &Config,
+        genesis: &Genesis,
+        store: Arc<Store>,
+        outbox: Outbox,
+    ) -> Result<Self, HomeError> {
+        let recorder = Recorder::start(store.clone());
+        let post: Arc<dyn Post> = Arc::new(outbox.clone());
+        let servers = Servers::new(&config.servers)?;
+        let storage = storage_sides(config)?;
+        let mut homes = BTreeMap::new();
+        let mut controllers = Vec::new();
+        for home_config in &config.homes {
+            let identity = identity(home_config, genesis)?;
+            let battery = identity.feeder.battery;
+            let storage = storage.get(&battery).cloned().ok_or_else(|| {
+                HomeError::Configuration(format!("there is no storage address for battery {battery}"))
+            })?;
+            let site = registry::open_home(&home_config.device, home_config.connection_point)?;
+            let remembered = store.remembered(&home_config.name)?;
+            let utility = (config.utility.clone(), config.utc_offset_minutes);
+            let home = Home::new(home_config, identity, genesis, utility, remembered);
+            for transaction in home.unfinished() {
+                outbox.put(transaction).await?;
+            }
+            let home = Arc::new(Mutex::new(home));
+            if homes.insert(home_config.name.clone(), home.clone()).is_some() {
+                return Err(HomeError::Configuration(format!("two homes are called {}", home_config.name)));
+            }
+            controllers.push(Controller { home, site, storage, recorder: recorder.clone(), post: post.clone() });
+        }
+        let all: Vec<_> = homes.values().cloned().collect();
+        let trader = Trader::new(&all, Arc::new(servers.clone()), recorder.clone(), post.clone());
+        let clock = Clock::system(genesis.clock);
+        let app = App { homes: Arc::new(homes), trader: Arc::new(trader), store, recorder, post, clock };
+        Ok(Self { app, controllers, outbox, servers, genesis: genesis.clone() })
+    }
+
+    /// Starts all tasks. None of them ends but with an error that stops the process.
+    fn start(self) -> JoinSet<HomeError> {
+        let Self { app, controllers, outbox, servers, genesis } = self;
+        let mut tasks = JoinSet::new();
+        let per_slot = cycles_per_slot(&genesis);
+        let length = genesis.rules.slot_length;
+        for controller in controllers {
+            tasks.spawn(control(controller, app.clock.clone(), length, per_slot));
+        }
+        tasks.spawn(trade(app.trader.clone(), app.clone(), genesis.clone()));
+        tasks.spawn(follow(app.trader.clone(), app.clock.clone(), outbox.clone()));
+        let recorder = app.recorder.clone();
+        tasks.spawn(async move { HomeError::Stopped(recorder.failed().await) });
+        tasks.spawn(async move { outbox.run(servers, genesis.clock).await.into() });
+        tasks
+    }
+}
+
+fn storage_sides(
+    config: &Config,
+) -> Result<BTreeMap<wattbook_types::BatteryId, Arc<dyn StorageSide>>, HomeError> {
+    let mut sides: BTreeMap<_, Arc<dyn StorageSide>> = BTreeMap::new();
+    for address in &config.storage {
+        sides.insert(address.battery, Arc::new(Storage::new(&address.url)?));
+    }
+    Ok(sides)
+}
+
+/// Who a home is, checked against the genesis.
+fn identity(config: &HomeConfig, genesis: &Genesis) -> Result<Identity, HomeError> {
+    let wrong = |what: &str| Err(HomeError::Configuration(format!("home {:?}: {what}", config.name)));
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if config.name.is_empty() || !config.name.chars().all(plain) {
+        return wrong("a name has letters, digits, - and _ only");
+    }
+    let key = config.seed.key();
+    let address = key.public_key().account();
+    let Some(account) = genesis.accounts.iter().find(|account| account.id() == address) else {
+        return wrong("its key is not registered in the community");
+    };
+    let feeder = genesis.connection_points.iter().find(|point| point.id == config.connection_point);
+    match feeder {
+        _ if account.role != Role::Member => wrong("its key is not a member's"),
+        None => wrong("the community has no such connection point"),
+        Some(feeder) if feeder.member != account.member => {
+            wrong("the connection point belongs to another member")
+        }
+        Some(feeder) => Ok(Identity::new(genesis, key, feeder.clone(), config.generation)),
+    }
+}
+
+/// Cycles in a slot: five, but neither faster nor slower in real time than is good.
+fn cycles_per_slot(genesis: &Genesis) -> u64 {
+    let clock = &genesis.clock;
+    let ledger_ms = u128::from(genesis.rules.slot_length.millis());
+    let real_ms = ledger_ms * u128::from(clock.rate_per.max(1)) / u128::from(clock.rate.max(1));
+    let often_enough = real_ms / SLOWEST.as_millis();
+    let seldom_enough = (real_ms / FASTEST.as_millis()).clamp(1, u128::from(CYCLES_PER_SLOT));
+    u64::try_from(often_enough.max(seldom_enough)).unwrap_or(CYCLES_PER_SLOT)
+}
+
+async fn control(controller: Controller, clock: Clock, length: SlotLength, per_slot: u64) -> HomeError {
+    loop {
+        if let Err(error) = controller.cycle(clock.now()).await {
+            return error.into();
+        }
+        let now = clock.now();
+        let interval = Interval::of_slot(length.slot_at(now), length);
+        clock.wait_until(next_cycle(interval, per_slot, now)).await;
+    }
+}
+
+/// Asks the servers and decides, whenever a home's time of decision has come.
+async fn trade(trader: Arc<Trader>, app: App, genesis: Genesis) -> HomeError {
+    loop {
+        trader.ask_servers().await;
+        if let Err(error) = trader.decide(app.clock.now()).await {
+            return error.into();
+        }
+        let now = app.clock.now();
+        let decisions = app.homes.values().map(|home| {
+            let lead = lock(home).settings.buy.lead_per_mille;
+            let next = slot_to_decide(&genesis.rules, lead, now).next();
+            decision_time(&genesis.rules, lead, next)
+        });
+        let latest = now.plus_millis(app.clock.ledger_millis_in(SLOWEST));
+        app.clock.wait_until(decisions.min().map_or(latest, |decision| decision.min(latest))).await;
+    }
+}
+
+/// Follows what the outbox learns about the homes' transactions.
+async fn follow(trader: Arc<Trader>, clock: Clock, outbox: Outbox) -> HomeError {
+    let mut changes = outbox.changes();
+    let mut seen = 0;
+    loop {
+        let version = *changes.borrow_and_update();
+        let news = outbox.changed_since(seen);
+        let now = clock.now();
+        let followed = news.iter().map(|entry| {
+            trader.follow(&entry.transaction.payload.holder, &entry.id, entry.stage.clone(), now)
+        });
+        if let Some(Err(error)) = join_all(followed).await.into_iter().find(Result::is_err) {
+            return error.into();
+        }
+        seen = version;
+        if changes.changed().await.is_err() {
+            return HomeError::Stopped("the outbox was closed".to_owned());
+        }
+    }
+}
