@@ -32,6 +32,8 @@ const GOSSIP_PAUSE: Duration = Duration::from_millis(5);
 const GOSSIP_FULL: usize = MAX_GOSSIP_BYTES - MAX_TRANSACTION_BYTES - 64;
 /// After this long without agreement the holder is told.
 const AGREED_WITHIN: Duration = Duration::from_secs(3);
+/// How often what waits is looked at again while no block becomes final.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Waiting transactions that are looked at again at once.
 const LOOK_AGAIN: usize = 4_096;
 
@@ -105,10 +107,16 @@ impl Node {
         TransactionStatus { id: *id, stage }
     }
 
-    /// Does what is due by the passing of time: sends what was collected for the other servers, drops what
-    /// has expired. To be called every few milliseconds; nothing is lost where it is not.
+    /// Does what is due by the passing of time: sends what was collected for the other servers, refuses
+    /// what can never enter a block any more. To be called every few milliseconds; nothing is lost where it
+    /// is not.
     pub fn tick(&self, now: RealTime) {
         self.flush_gossip(now);
+        let looked = RealTime::from_millis(self.looked.load(Ordering::Relaxed));
+        if now < looked || now.since(looked) >= LOOK_EVERY {
+            self.looked.store(now.millis(), Ordering::Relaxed);
+            self.look_again(now);
+        }
     }
 
     /// A message of another server.

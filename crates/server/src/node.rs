@@ -20,7 +20,7 @@ use crate::overlay::{Version, Versions};
 use crate::signatures::{Check, Signatures};
 use crate::store::{Store, StoreError};
 use std::collections::{HashSet, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 use tokio::sync::broadcast;
@@ -106,6 +106,8 @@ pub struct Node {
     pub(crate) events: broadcast::Sender<ServerEvent>,
     pub(crate) change: Change,
     pub(crate) caught_up: AtomicBool,
+    /// When what waits was last looked at, by the passing of time alone.
+    pub(crate) looked: AtomicU64,
     pub(crate) quorum: AtomicBool,
     /// Whether every invariant held after a block.
     pub(crate) conserved: Mutex<Option<(BlockId, bool)>>,
@@ -137,6 +139,7 @@ impl Node {
             events: broadcast::channel(EVENTS).0,
             change: Change::default(),
             caught_up: AtomicBool::new(true),
+            looked: AtomicU64::new(0),
             quorum: AtomicBool::new(true),
             conserved: Mutex::default(),
             recent: Mutex::default(),
@@ -185,6 +188,11 @@ impl Node {
                 None
             }
         }
+    }
+
+    /// How many signatures of transactions were checked since the start.
+    pub fn signatures_checked(&self) -> u64 {
+        self.signatures.checked()
     }
 
     /// Why it has stopped for good, where it has.

@@ -1,1 +1,216 @@
+//! A server as a process: reads its files, opens its store, joins the others, answers.
 //!
+//! Always: SIGTERM and SIGINT end it cleanly; a fault that it must not go on from (a failed write, a
+//! block that does not come out as agreed) ends it with words. Killing it at any moment loses nothing
+//! that was final or answered for. Not here: what any of the parts does.
+
+use crate::config::{Config, ConfigError, Peer};
+use crate::consensus::{self, Chain, Fault, ServerAddress, TcpConfig};
+use crate::mempool::Limits;
+use crate::node::{Node, Parts, StartError};
+use crate::server::{Server, now};
+use crate::store::{Store, StoreError};
+use crate::{api, dispatch, inquiry};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::info;
+use wattbook_client::http::{ClientError, Storage};
+use wattbook_ledger::{GenesisError, Ledger};
+use wattbook_types::BatteryId;
+
+/// How often the node is told that time passes.
+const TICK: Duration = Duration::from_millis(5);
+
+/// Why a server could not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Its configuration is not right.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Its genesis is not right.
+    #[error("genesis: {0}")]
+    Genesis(#[from] GenesisError),
+    /// Its store is not right.
+    #[error("{0}")]
+    Start(#[from] StartError),
+    /// The address of a storage side is not one.
+    #[error("storage: {0}")]
+    Storage(#[from] ClientError),
+    /// The system refused something.
+    #[error("{what}: {problem}")]
+    System {
+        /// What was wanted.
+        what: String,
+        /// Why not.
+        problem: std::io::Error,
+    },
+    /// It must not go on.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// A part of it ended, which none does by itself.
+    #[error("a part of the server ended: {0}")]
+    Ended(String),
+}
+
+impl From<StoreError> for RunError {
+    fn from(error: StoreError) -> Self {
+        Self::Start(StartError::Store(error))
+    }
+}
+
+fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> RunError {
+    let what = what.into();
+    move |problem| RunError::System { what, problem }
+}
+
+/// Runs a server until it is told to stop by SIGTERM or SIGINT. Blocks.
+///
+/// # Errors
+/// Whatever keeps it from starting, and faults that it must not go on from.
+pub fn run(config: Config) -> Result<(), RunError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(system("threads"))?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).map_err(system("signals"))?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(system("signals"))?;
+        serve(config, async move {
+            tokio::select! {
+                _ = terminate.recv() => info!("told to stop"),
+                _ = interrupt.recv() => info!("interrupted"),
+            }
+        })
+        .await
+    })
+}
+
+/// Runs a server until `stop` completes.
+///
+/// # Errors
+/// As [`run`].
+pub async fn serve(config: Config, stop: impl Future<Output = ()> + Send) -> Result<(), RunError> {
+    let genesis = config.genesis()?;
+    let key = config.secret_key(&genesis)?;
+    let peers = config.addresses(&genesis)?;
+    let ledger = Arc::new(Ledger::new(genesis)?);
+    let storage = storage_sides(&config)?;
+    let listener = TcpListener::bind(config.api)
+        .await
+        .map_err(system(format!("listening at {}", config.api)))?;
+
+    let (handle, inlet) = consensus::channel();
+    let store = Store::open(&config.data.join("ledger"))?;
+    let node = Arc::new(Node::start(Parts {
+        name: config.name.clone(),
+        key: key.clone(),
+        ledger: ledger.clone(),
+        store,
+        outbox: Box::new(handle.clone()),
+        limits: Limits::default(),
+    })?);
+    let engine = consensus_config(&config, &ledger, key, peers);
+    let leader_timeout = engine.consensus.leader_timeout;
+    let chain: Arc<dyn Chain> = node.clone();
+    let running = consensus::start(engine, chain, inlet).map_err(system("the consensus thread"))?;
+    let server = Arc::new(Server::new(node, handle, leader_timeout));
+    info!(name = config.name, api = %config.api, "the server is up");
+
+    let end = attend(server, listener, storage, &running, stop).await;
+    let stopped = tokio::task::spawn_blocking(move || running.stop());
+    let stopped = stopped.await.unwrap_or_else(|error| Err(Fault::Engine(error.to_string())));
+    end?;
+    stopped?;
+    info!("the server has stopped");
+    Ok(())
+}
+
+/// Runs the parts until `stop` completes or one of them ends.
+async fn attend(
+    server: Arc<Server>,
+    listener: TcpListener,
+    storage: BTreeMap<BatteryId, Storage>,
+    running: &consensus::Running,
+    stop: impl Future<Output = ()> + Send,
+) -> Result<(), RunError> {
+    let mut parts: JoinSet<&'static str> = JoinSet::new();
+    let (stopping, mut stopped) = watch::channel(false);
+    let watched = server.clone();
+    parts.spawn(async move {
+        watched.watch().await;
+        "the watch over connections"
+    });
+    parts.spawn(tick(server.clone()));
+    let (asking, sides) = (server.clone(), storage.clone());
+    parts.spawn(async move {
+        inquiry::run(asking, sides).await;
+        "inquiries"
+    });
+    let sending = server.clone();
+    parts.spawn(async move {
+        dispatch::run(sending, storage).await;
+        "dispatch"
+    });
+    let answering = tokio::spawn(api::serve(server, listener, api::Limits::default(), async move {
+        let _ = stopped.wait_for(|stopping| *stopping).await;
+    }));
+    let end = tokio::select! {
+        () = stop => Ok(()),
+        fault = running.ended() => Err(fault.err().map_or_else(
+            || RunError::Ended("consensus".to_owned()),
+            RunError::Fault,
+        )),
+        part = parts.join_next() => Err(RunError::Ended(match part {
+            Some(Ok(name)) => name.to_owned(),
+            Some(Err(error)) => error.to_string(),
+            None => "everything".to_owned(),
+        })),
+    };
+    parts.shutdown().await;
+    stopping.send_replace(true);
+    let _ = answering.await;
+    end
+}
+
+async fn tick(server: Arc<Server>) -> &'static str {
+    let mut pause = tokio::time::interval(TICK);
+    pause.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        pause.tick().await;
+        server.node().tick(now());
+    }
+}
+
+fn storage_sides(config: &Config) -> Result<BTreeMap<BatteryId, Storage>, ClientError> {
+    config.storage.iter().map(|side| Ok((side.battery, Storage::new(&side.url)?))).collect()
+}
+
+fn consensus_config(
+    config: &Config,
+    ledger: &Ledger,
+    key: wattbook_types::SecretKey,
+    peers: Vec<Peer>,
+) -> TcpConfig {
+    let servers = ledger.genesis().servers.iter().map(|server| server.key).collect();
+    TcpConfig {
+        consensus: consensus::Config {
+            epoch_blocks: ledger.genesis().rules.epoch_blocks,
+            leader_timeout: Duration::from_millis(config.leader_timeout_ms),
+            heartbeat: Duration::from_millis(config.heartbeat_ms),
+            ..consensus::Config::new(ledger.id(), key, servers)
+        },
+        listen: config.consensus,
+        addresses: peers
+            .into_iter()
+            .map(|peer| ServerAddress { server: peer.key, address: peer.address })
+            .collect(),
+        folder: config.data.join("consensus"),
+    }
+}
