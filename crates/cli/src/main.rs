@@ -1,2 +1,55 @@
-//! The `wattbook` command.
-fn main() {}
+//! The `wattbook` command: one program for every part of a community and for looking at it.
+//!
+//! Always: what went wrong is said in words on the standard error output; exit code 1 for a failure, 2 for
+//! a command line that is not understood. Not here: what the parts do (their own crates).
+
+mod demo;
+mod process;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// Homes trade solar power through a shared battery, with books that everyone can check.
+#[derive(Parser)]
+#[command(name = "wattbook", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show a whole community on this machine: servers, a battery, and homes that trade
+    Demo(demo::options::Options),
+    /// Run an authentication server
+    Server(process::Options),
+    /// Run the storage manager of a battery
+    Storage(process::Options),
+    /// Run the controller of one or many homes
+    Home(process::Options),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_env("WATTBOOK_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("wattbook: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Demo(options) => return demo::run(options).await,
+        Command::Server(options) => process::server(&options).await?,
+        Command::Storage(options) => process::storage(&options).await?,
+        Command::Home(options) => process::home(&options).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -330,6 +330,7 @@ pub const fn generation(generation: Generation) -> &'static str {
         Generation::Solar => "solar",
         Generation::Wind => "wind",
         Generation::Gas => "gas",
+        Generation::Unstated => "unstated",
     }
 }
 

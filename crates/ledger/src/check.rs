@@ -12,7 +12,7 @@ use crate::tables::{
 };
 use wattbook_types::genesis::{Genesis, Role};
 use wattbook_types::report::{Occasion, StorageReport};
-use wattbook_types::transaction::Body;
+use wattbook_types::transaction::{Body, Generation};
 use wattbook_types::{
     AccountId, BatteryId, ConnectionPoint, Energy, Hash, Interval, LedgerId, Money, Price, PublicKey,
     Purchase, Refusal, Sale, Slot, Timestamp, Transaction,
@@ -129,6 +129,9 @@ impl Checker<'_> {
         }
         if sale.asked.is_some() {
             return Err(Refusal::PriceNotAskable);
+        }
+        if sale.generation == Generation::Unstated {
+            return Err(Refusal::OriginUnstated);
         }
         let Interval { start, end } = sale.interval;
         if end <= start || end > self.time.plus_millis(rules.time_tolerance_ms) {

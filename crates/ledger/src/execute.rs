@@ -17,7 +17,7 @@ use crate::trade;
 use wattbook_types::genesis::Genesis;
 use wattbook_types::record::{Payment, Purpose, Record, Stored};
 use wattbook_types::report::{Occasion, StorageReport};
-use wattbook_types::transaction::Body;
+use wattbook_types::transaction::{Body, Generation};
 use wattbook_types::{
     AccountId, BatteryId, LedgerId, Money, Purchase, Refusal, Sale, Slot, Timestamp, Transaction,
     TransactionId,
@@ -249,7 +249,7 @@ impl<'a> Execution<'a> {
             let lot = StoredLot {
                 seller: AccountId::community(),
                 connection_point: cp,
-                generation: wattbook_types::transaction::Generation::Solar,
+                generation: Generation::Unstated,
                 received: reception.unclaimed,
                 shares: reception.shares,
                 cost: Money::ZERO,

@@ -147,6 +147,9 @@ refusals! {
     SaleTooLate = 41, "sale-too-late", Never,
         "The time in which this reception could be sold has passed.",
         "Nothing: sales are accepted until the community's deadline.";
+    OriginUnstated = 42, "origin-unstated", Change,
+        "The request does not say how the energy was generated.",
+        "State the kind of generation.";
     // Buying.
     OrderTooSmall = 50, "order-too-small", Change,
         "The request is smaller than the smallest that the community accepts.",

@@ -72,6 +72,8 @@ pub enum Generation {
     Wind = 2,
     /// Gas engine or fuel cell.
     Gas = 3,
+    /// Nobody has stated it. Only the ledger itself uses this, for receptions that nobody claimed.
+    Unstated = 9,
 }
 
 /// How a purchase is paid.

@@ -7,6 +7,7 @@
 pub mod options;
 
 mod children;
+mod homes;
 mod parts;
 mod reconcile;
 mod report;

@@ -4,7 +4,7 @@
 //! machine; where this machine cannot give the memory that the limits allow, it stops rather than differ.
 
 use super::{Contract, ContractFailure, MAX_STACK_BYTES, MAX_TABLE_ENTRIES, MEMORY};
-use wasmi::errors::{ErrorKind, MemoryError, TableError};
+use wasmi::errors::{MemoryError, TableError};
 use wasmi::{
     CompilationMode, Config, EnforcedLimits, Error, Instance, Memory, ResourceLimiter, Store, TrapCode,
     WasmParams, WasmResults,
@@ -84,15 +84,9 @@ fn failure(store: &Store<Guard>, error: &Error) -> ContractFailure {
         "this machine has not the memory that the market contract may use; \
          going on would make this server differ from the others"
     );
-    let denied = matches!(
-        error.kind(),
-        ErrorKind::Memory(MemoryError::ResourceLimiterDeniedAllocation)
-            | ErrorKind::Table(TableError::ResourceLimiterDeniedAllocation)
-    );
     match error.as_trap_code() {
-        _ if denied => ContractFailure::OutOfMemory,
+        _ if store.data().denied => ContractFailure::OutOfMemory,
         Some(TrapCode::OutOfFuel) => ContractFailure::OutOfFuel,
-        Some(TrapCode::GrowthOperationLimited) => ContractFailure::OutOfMemory,
         Some(TrapCode::StackOverflow) => ContractFailure::StackExhausted,
         _ => ContractFailure::Trapped,
     }
@@ -101,33 +95,45 @@ fn failure(store: &Store<Guard>, error: &Error) -> ContractFailure {
 /// Allows memory and tables within the limits, and ends the run where it asks for more.
 struct Guard {
     most_bytes: usize,
+    /// Whether it asked for more.
+    denied: bool,
     /// Whether the machine failed to give what the limits allow.
     machine_failed: bool,
 }
 
 impl Guard {
     const fn new(limits: &ContractLimits) -> Self {
-        Self { most_bytes: limits.memory_pages as usize * PAGE_BYTES, machine_failed: false }
+        Self { most_bytes: limits.memory_pages as usize * PAGE_BYTES, denied: false, machine_failed: false }
+    }
+
+    /// Goes on, or ends the run.
+    const fn allow(&mut self, within: bool) -> Result<bool, LimiterError> {
+        self.denied |= !within;
+        if within { Ok(true) } else { Err(LimiterError::ResourceLimiterDeniedAllocation) }
+    }
+
+    /// Goes on, or ends the run and with it this server.
+    const fn given(&mut self, by_machine: bool) -> Result<(), LimiterError> {
+        self.machine_failed |= !by_machine;
+        if by_machine { Ok(()) } else { Err(LimiterError::ResourceLimiterDeniedAllocation) }
     }
 }
 
 impl ResourceLimiter for Guard {
     fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> Result<bool, LimiterError> {
-        within(desired, self.most_bytes)
+        self.allow(desired <= self.most_bytes)
     }
 
     fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> Result<bool, LimiterError> {
-        within(desired, MAX_TABLE_ENTRIES)
+        self.allow(desired <= MAX_TABLE_ENTRIES)
     }
 
     fn memory_grow_failed(&mut self, error: &MemoryError) -> Result<(), LimiterError> {
-        self.machine_failed |= matches!(error, MemoryError::OutOfSystemMemory);
-        if self.machine_failed { Err(LimiterError::ResourceLimiterDeniedAllocation) } else { Ok(()) }
+        self.given(!matches!(error, MemoryError::OutOfSystemMemory))
     }
 
     fn table_grow_failed(&mut self, error: &TableError) -> Result<(), LimiterError> {
-        self.machine_failed |= matches!(error, TableError::OutOfSystemMemory);
-        if self.machine_failed { Err(LimiterError::ResourceLimiterDeniedAllocation) } else { Ok(()) }
+        self.given(!matches!(error, TableError::OutOfSystemMemory))
     }
 
     fn instances(&self) -> usize {
@@ -141,8 +147,4 @@ impl ResourceLimiter for Guard {
     fn memories(&self) -> usize {
         1
     }
-}
-
-fn within(desired: usize, most: usize) -> Result<bool, LimiterError> {
-    if desired <= most { Ok(true) } else { Err(LimiterError::ResourceLimiterDeniedAllocation) }
 }

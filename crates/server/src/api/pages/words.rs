@@ -73,6 +73,7 @@ pub(super) const fn generation(generation: Generation) -> &'static str {
         Generation::Solar => "solar",
         Generation::Wind => "wind",
         Generation::Gas => "gas",
+        Generation::Unstated => "unstated",
     }
 }
 
