@@ -12,6 +12,7 @@ pub fn book() -> impl Strategy<Value = Clearing> {
     prop_oneof![8 => book_of(0..=400u64, 0..=6u64), 1 => book_of(0..=u64::MAX, 0..=u64::MAX)]
 }
 
+#[allow(dead_code, reason = "not every test needs both sizes")]
 /// A book small enough to be followed by the watt-hour.
 pub fn small_book() -> impl Strategy<Value = Clearing> {
     book_of(0..=400u64, 0..=6u64)
