@@ -250,7 +250,7 @@ per_mille = u16
 interval = structure(start=timestamp, end=timestamp)
 clock = structure(real_origin=u64, ledger_origin=timestamp, rate=u32, rate_per=u32, accelerated=boolean)
 
-generation = names(solar=1, wind=2, gas=3)
+generation = names(solar=1, wind=2, gas=3, unstated=9)
 sale = structure(
     battery=battery_id, connection_point=connection_point, interval=interval, sent=energy,
     generation=generation, asked=optional(price),
