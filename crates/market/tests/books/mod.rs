@@ -1,5 +1,6 @@
 //! Random books for tests of the market: small enough for a naive oracle, mean enough to meet every rule
 //! (equal offers, floors above offers, too little for all, points without a way, huge numbers).
+#![allow(dead_code, reason = "not every test needs all of it")]
 
 use proptest::prelude::*;
 use wattbook_types::clearing::{BatteryState, CLEARING_VERSION, Clearing, Lot, Path, PriceLimits, Request};
@@ -12,7 +13,6 @@ pub fn book() -> impl Strategy<Value = Clearing> {
     prop_oneof![8 => book_of(0..=400u64, 0..=6u64), 1 => book_of(0..=u64::MAX, 0..=u64::MAX)]
 }
 
-#[allow(dead_code, reason = "not every test needs both sizes")]
 /// A book small enough to be followed by the watt-hour.
 pub fn small_book() -> impl Strategy<Value = Clearing> {
     book_of(0..=400u64, 0..=6u64)
