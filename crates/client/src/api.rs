@@ -11,8 +11,8 @@ use wattbook_types::refusal::Remedy;
 use wattbook_types::transaction::Body;
 use wattbook_types::{
     AccountId, Balance, BatteryId, Block, BlockId, ConnectionPoint, Energy, Hash, Height, Interval,
-    LedgerClock, LedgerId, Money, Power, Price, PublicKey, Refusal, Slot, SlotLength, Timestamp, Transaction,
-    TransactionId,
+    LedgerClock, LedgerId, MeterRegister, Money, Power, Price, PublicKey, Refusal, Slot, SlotLength,
+    Timestamp, Transaction, TransactionId,
 };
 
 /// Media type of error answers (RFC 9457).
@@ -575,6 +575,77 @@ pub struct ReportQuery {
 pub struct SignedReport {
     /// `0x` and the canonical bytes of the signed transaction.
     pub transaction: String,
+}
+
+/// `GET /api/v1/state` of the storage side: its battery and its own work, now. Not signed; what is signed
+/// is in the reports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StorageState {
+    /// The battery.
+    pub battery: BatteryId,
+    /// The battery's name.
+    pub name: String,
+    /// When the battery was read.
+    pub time: Timestamp,
+    /// Energy stored.
+    pub stored: Energy,
+    /// Energy that it can hold.
+    pub capacity: Energy,
+    /// Power that it can take in.
+    pub charge_limit: Power,
+    /// Power that it can give out.
+    pub discharge_limit: Power,
+    /// Energy that it ever took in.
+    pub import: MeterRegister,
+    /// Energy that it ever gave out.
+    pub export: MeterRegister,
+    /// How many times the storage side has started.
+    pub boot_epoch: u32,
+    /// How many reports there are.
+    pub reports: u64,
+    /// How many of them, from the first on without a gap, are known to be in the ledger.
+    pub in_ledger: u64,
+    /// Reservations that will be or are being delivered.
+    pub reservations: u64,
+}
+
+/// A row of the reception list (P6). `GET /api/v1/receptions` of the storage side, newest slot first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceptionRow {
+    /// The slot at whose end it was reported.
+    pub slot: Slot,
+    /// From where.
+    pub connection_point: ConnectionPoint,
+    /// How much was received since the report before.
+    pub energy: Energy,
+    /// Number of the report that says so.
+    pub report: u64,
+}
+
+/// A row of the delivery list (P6). `GET /api/v1/deliveries` of the storage side, newest slot first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryRow {
+    /// The slot at whose end it was reported.
+    pub slot: Slot,
+    /// Where to.
+    pub connection_point: ConnectionPoint,
+    /// How much was reserved for that slot, by reservations whose finality was checked.
+    pub reserved: Energy,
+    /// How much was delivered since the report before.
+    pub delivered: Energy,
+    /// The reservations, by their purchases.
+    pub purchases: Vec<TransactionId>,
+    /// Number of the report that says so.
+    pub report: u64,
+}
+
+/// Query of the storage side's two lists: at most so many slots (48 if not said), before a slot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlotsQuery {
+    /// At most so many slots.
+    pub slots: Option<u32>,
+    /// Only slots before this one.
+    pub before: Option<Slot>,
 }
 
 /// Reads a transaction from its hexadecimal text.

@@ -2,7 +2,8 @@
 
 use super::{ClientError, Links, Request};
 use crate::api::{
-    self, Announcement, AnnouncementAnswer, DispatchAnswer, DispatchOrder, ReportQuery, SignedReport,
+    self, Announcement, AnnouncementAnswer, DeliveryRow, DispatchAnswer, DispatchOrder, ReceptionRow,
+    ReportQuery, SignedReport, SlotsQuery,
 };
 use wattbook_types::Transaction;
 
@@ -48,4 +49,24 @@ impl Storage {
     pub async fn announce(&self, announcement: &Announcement) -> Result<AnnouncementAnswer, ClientError> {
         self.0.json(&Request::post("/api/v1/announcements", announcement)).await
     }
+
+    /// The battery and the storage side's own work, now.
+    pub async fn state(&self) -> Result<api::StorageState, ClientError> {
+        self.0.json(&Request::get("/api/v1/state")).await
+    }
+
+    /// The reception list (P6).
+    pub async fn receptions(&self, query: &SlotsQuery) -> Result<Vec<ReceptionRow>, ClientError> {
+        self.0.json(&slots("/api/v1/receptions", query)).await
+    }
+
+    /// The delivery list (P6).
+    pub async fn deliveries(&self, query: &SlotsQuery) -> Result<Vec<DeliveryRow>, ClientError> {
+        self.0.json(&slots("/api/v1/deliveries", query)).await
+    }
+}
+
+fn slots<'a>(path: &'a str, query: &SlotsQuery) -> Request<'a> {
+    let before = query.before.map(|slot| slot.number());
+    Request::get(path).with("slots", query.slots).with("before", before)
 }
