@@ -269,12 +269,8 @@ impl Node {
         }
         let last = self.last();
         let time = self.time_after(&last.signed, now);
-        let waiting: Vec<(TransactionId, Arc<Transaction>)> = self
-            .pool()
-            .iter()
-            .take(LOOK_AGAIN)
-            .map(|entry| (entry.id, entry.transaction.clone()))
-            .collect();
+        let waiting: Vec<(TransactionId, Arc<Transaction>)> =
+            self.pool().iter().take(LOOK_AGAIN).map(|entry| (entry.id, entry.transaction.clone())).collect();
         for (id, transaction) in waiting {
             let answer = self.ledger.check_transaction(&last.state, &transaction, time);
             match answer {

@@ -11,9 +11,7 @@
 
 use crate::admission;
 use crate::api::view::ServerEvent;
-use crate::consensus::{
-    Chain, Change, Fault, Handle, MAX_BLOCK_BYTES, RealTime, SendError, Verdict, Work,
-};
+use crate::consensus::{Chain, Change, Fault, Handle, MAX_BLOCK_BYTES, RealTime, SendError, Verdict, Work};
 use crate::mempool::{Limits, Pool};
 use crate::metrics::Metrics;
 use crate::overlay::{Version, Versions};
@@ -359,9 +357,7 @@ impl Node {
     /// its header commits to comes out the same here.
     fn execute(&self, parent: &Version, block: &Block) -> Result<State, String> {
         self.judge_signatures(&parent.state, &block.transactions)?;
-        self.ledger
-            .apply_block(&parent.signed, &parent.state, block)
-            .map_err(|problem| problem.to_string())
+        self.ledger.apply_block(&parent.signed, &parent.state, block).map_err(|problem| problem.to_string())
     }
 }
 
@@ -461,7 +457,8 @@ impl Chain for Node {
     fn next_work(&self, parent: &Block, now: RealTime) -> Work {
         let Some(version) = self.version(&parent.id()) else { return Work::Later };
         let due = self.ledger.next_deadline(&version.state);
-        if due.is_some_and(|due| due <= self.time_after(&version.signed, now)) || self.has_work(&version, now) {
+        if due.is_some_and(|due| due <= self.time_after(&version.signed, now)) || self.has_work(&version, now)
+        {
             return Work::Now;
         }
         let due = due.map(|due| RealTime::from_millis(self.ledger.genesis().clock.real_at(due)));
@@ -476,7 +473,8 @@ impl Chain for Node {
         // Records take about as much room as the transactions that they follow from.
         let mut candidates = self.candidates(&version.id, self.longest_block() / 3);
         loop {
-            let built = self.ledger.build_block(&version.signed, &version.state, time, &candidates, &self.key);
+            let built =
+                self.ledger.build_block(&version.signed, &version.state, time, &candidates, &self.key);
             let length = built.block.to_bytes().len();
             if length <= self.longest_block() {
                 let left_out: Vec<_> = built.refused.iter().map(|(id, _)| *id).collect();

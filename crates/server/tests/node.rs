@@ -61,7 +61,11 @@ fn f3_f5_f15_f20_what_is_wrong_is_refused_with_its_code_and_never_enters_a_block
             sign(payload(body(1000, 200)), &|payload| payload.valid_until = time(FIRST, 25 * 60)),
             Refusal::ValidTooLong,
         ),
-        ("F15 more than there is", payload(body(400_000, 200)).sign(&home_key(1)), Refusal::InsufficientFunds),
+        (
+            "F15 more than there is",
+            payload(body(400_000, 200)).sign(&home_key(1)),
+            Refusal::InsufficientFunds,
+        ),
         ("F10 above the cap", payload(body(1000, 301)).sign(&home_key(1)), Refusal::PriceAboveCap),
         (
             "F3 another's connection point",
@@ -335,7 +339,11 @@ fn f11_a_block_that_does_not_follow_from_its_transactions_is_invalid() {
     invalid("another parent", &|bad| bad.signed.header.parent = Default::default(), 0);
     invalid("another height", &|bad| bad.signed.header.height = Height::from_number(7), 0);
     invalid("no later than its parent", &|bad| bad.signed.header.time = time(FIRST, 0), 0);
-    invalid("a proposer who signed nothing", &|bad| bad.signed.header.proposer = server_key(2).public_key(), 0);
+    invalid(
+        "a proposer who signed nothing",
+        &|bad| bad.signed.header.proposer = server_key(2).public_key(),
+        0,
+    );
     invalid("a proposer who is no server", &|bad| bad.signed.header.proposer = key(77).public_key(), 76);
     assert_eq!(b.verify(&parent, &block, Some(now)), Verdict::Valid);
 }
