@@ -17,9 +17,7 @@ use wattbook_ledger::tables::{Batteries, Counts, Lots, Tables as _};
 use wattbook_ledger::{State, invariants, pool, view};
 use wattbook_types::record::Stored;
 use wattbook_types::transaction::Body;
-use wattbook_types::{
-    AccountId, Block, Energy, Height, Money, Record, TransactionId, hex,
-};
+use wattbook_types::{AccountId, Block, Energy, Height, Money, Record, TransactionId, hex};
 
 /// Which rows of a list are wanted, with the way to make a row of a place.
 struct Wanted {

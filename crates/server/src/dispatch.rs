@@ -10,17 +10,21 @@ use crate::api::view::ServerEvent;
 use crate::consensus::RealTime;
 use crate::metrics::Metrics;
 use crate::node::Node;
-use crate::server::{Server, now};
+use crate::server::Server;
+use crate::side::StorageSide;
 use futures::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tracing::{debug, warn};
 use wattbook_client::api::DispatchOrder;
-use wattbook_client::http::{ClientError, Storage};
+use wattbook_client::http::ClientError;
 use wattbook_ledger::view;
-use wattbook_types::{BatteryId, Block, Height, PublicKey, Record, Refusal, Slot, TransactionId, hex, merkle};
+use wattbook_types::{
+    BatteryId, Block, Height, PublicKey, Record, Refusal, Slot, TransactionId, hex, merkle,
+};
 
 /// How much later the servers after a block's maker send its orders, each after the one before it.
 const AFTER_ANOTHER: Duration = Duration::from_millis(300);
@@ -127,42 +131,72 @@ fn has_ended(node: &Node, slot: Slot, now: RealTime) -> bool {
     genesis.clock.ledger_at(now.millis()) >= slot.end(genesis.rules.slot_length)
 }
 
+/// Sends orders as reservations become final.
+pub struct Dispatcher {
+    server: Arc<Server>,
+    events: Receiver<ServerEvent>,
+    orders: Orders,
+}
+
 /// Sends orders as reservations become final; never ends.
-pub async fn run(server: Arc<Server>, storage: BTreeMap<BatteryId, Storage>) {
-    let node = server.node().clone();
-    let mut events = node.subscribe();
-    let mut orders = Orders::default();
-    add_open(&mut orders, &node);
+pub async fn run(server: Arc<Server>, sides: BTreeMap<BatteryId, impl StorageSide>) {
+    let mut dispatcher = Dispatcher::new(server);
     loop {
-        let pause = orders.next().map_or(Duration::from_secs(3600), |due| due.since(now()));
+        dispatcher.step(&sides).await;
+        let now = dispatcher.server.now();
+        let pause = dispatcher.orders.next().map_or(Duration::from_secs(3600), |due| due.since(now));
         tokio::select! {
-            event = events.recv() => match event {
-                Ok(ServerEvent::Block(summary)) => {
-                    let has_reservations =
-                        summary.records.iter().any(|record| matches!(record, Record::Reservation(_)));
-                    if has_reservations && let Some(block) = node.block_at(summary.height) {
-                        let delay = AFTER_ANOTHER * node.turn_after(&summary.proposer);
-                        orders.add(&node, &block, delay, now());
-                    }
-                }
-                Ok(ServerEvent::Refused(_)) => {}
-                Err(RecvError::Lagged(_)) => add_open(&mut orders, &node),
+            event = dispatcher.events.recv() => match event {
+                Ok(event) => dispatcher.take_in(&event),
+                Err(RecvError::Lagged(_)) => dispatcher.add_open(),
                 Err(RecvError::Closed) => return,
             },
             () = tokio::time::sleep(pause) => {}
         }
-        send_due(&server, &storage, &mut orders).await;
     }
 }
 
-fn add_open(orders: &mut Orders, node: &Node) {
-    for block in node.blocks_with_open_reservations() {
-        orders.add(node, &block, Duration::ZERO, now());
+impl Dispatcher {
+    /// Begins with the reservations that have not ended.
+    pub fn new(server: Arc<Server>) -> Self {
+        let events = server.node().subscribe();
+        let mut dispatcher = Self { server, events, orders: Orders::default() };
+        dispatcher.add_open();
+        dispatcher
+    }
+
+    /// Takes in what has become final and sends what is due now. To be called often.
+    pub async fn step(&mut self, sides: &BTreeMap<BatteryId, impl StorageSide>) {
+        loop {
+            match self.events.try_recv() {
+                Ok(event) => self.take_in(&event),
+                Err(TryRecvError::Lagged(_)) => self.add_open(),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            }
+        }
+        send_due(&self.server, sides, &mut self.orders).await;
+    }
+
+    fn take_in(&mut self, event: &ServerEvent) {
+        let ServerEvent::Block(summary) = event else { return };
+        let node = self.server.node();
+        let has_reservations = summary.records.iter().any(|record| matches!(record, Record::Reservation(_)));
+        if has_reservations && let Some(block) = node.block_at(summary.height) {
+            let delay = AFTER_ANOTHER * node.turn_after(&summary.proposer);
+            self.orders.add(node, &block, delay, self.server.now());
+        }
+    }
+
+    fn add_open(&mut self) {
+        let node = self.server.node();
+        for block in node.blocks_with_open_reservations() {
+            self.orders.add(node, &block, Duration::ZERO, self.server.now());
+        }
     }
 }
 
-async fn send_due(server: &Server, storage: &BTreeMap<BatteryId, Storage>, orders: &mut Orders) {
-    let due = orders.due(server.node(), now());
+async fn send_due(server: &Server, sides: &BTreeMap<BatteryId, impl StorageSide>, orders: &mut Orders) {
+    let due = orders.due(server.node(), server.now());
     let heights: BTreeSet<Height> = due.iter().map(|order| order.height).collect();
     for height in heights {
         let of_block: Vec<&Order> = due.iter().filter(|order| order.height == height).collect();
@@ -171,10 +205,10 @@ async fn send_due(server: &Server, storage: &BTreeMap<BatteryId, Storage>, order
             _ => None,
         };
         let Some((block, finality)) = proof else {
-            of_block.iter().for_each(|order| orders.put_off(&order.purchase, now()));
+            of_block.iter().for_each(|order| orders.put_off(&order.purchase, server.now()));
             continue;
         };
-        let sent = of_block.iter().map(|order| send(order, &block, &finality, storage.get(&order.battery)));
+        let sent = of_block.iter().map(|order| send(order, &block, &finality, sides.get(&order.battery)));
         for (order, answer) in of_block.iter().zip(join_all(sent).await) {
             match answer {
                 Answer::Acknowledged => {
@@ -182,19 +216,19 @@ async fn send_due(server: &Server, storage: &BTreeMap<BatteryId, Storage>, order
                     orders.0.remove(&order.purchase);
                 }
                 Answer::Hopeless => drop(orders.0.remove(&order.purchase)),
-                Answer::Again => orders.put_off(&order.purchase, now()),
+                Answer::Again => orders.put_off(&order.purchase, server.now()),
             }
         }
     }
 }
 
-async fn send(order: &Order, block: &Block, finality: &str, storage: Option<&Storage>) -> Answer {
-    let Some(storage) = storage else { return Answer::Hopeless };
+async fn send(order: &Order, block: &Block, finality: &str, side: Option<&impl StorageSide>) -> Answer {
+    let Some(side) = side else { return Answer::Hopeless };
     let leaves = block.records.iter().map(encoded);
     let Some(path) = merkle::path(leaves, order.index) else { return Answer::Hopeless };
     let record = hex::encode(&encoded(&block.records[order.index]));
     let request = DispatchOrder { record, path, finality: finality.to_owned() };
-    match storage.dispatch(&request).await {
+    match side.dispatch(&request).await {
         Ok(answer) => {
             debug!(purchase = %order.purchase, known = answer.known, "dispatched");
             Answer::Acknowledged

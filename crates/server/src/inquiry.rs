@@ -7,13 +7,13 @@
 use crate::consensus::RealTime;
 use crate::metrics::Metrics;
 use crate::node::Node;
-use crate::server::{Server, now};
+use crate::server::Server;
+use crate::side::StorageSide;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{debug, warn};
 use wattbook_client::api::ReportQuery;
-use wattbook_client::http::Storage;
 use wattbook_ledger::tables::{Batteries, BatteryBook, Requests, Tables as _};
 use wattbook_types::transaction::Body;
 use wattbook_types::{BatteryId, Refusal, Timestamp};
@@ -59,11 +59,12 @@ impl Node {
     /// Batteries whose reports something in the pool waits for.
     fn wanted_by_waiting(&self) -> BTreeSet<BatteryId> {
         let pool = self.pool();
-        let waiting = pool.iter().filter_map(|entry| match (&entry.transaction.payload.body, entry.waits_for) {
-            (Body::Sale(sale), Some(Refusal::ReceptionUnknown)) => Some(sale.battery),
-            (Body::Report(report), Some(Refusal::ReportOutOfOrder)) => Some(report.battery),
-            _ => None,
-        });
+        let waiting =
+            pool.iter().filter_map(|entry| match (&entry.transaction.payload.body, entry.waits_for) {
+                (Body::Sale(sale), Some(Refusal::ReceptionUnknown)) => Some(sale.battery),
+                (Body::Report(report), Some(Refusal::ReportOutOfOrder)) => Some(report.battery),
+                _ => None,
+            });
         waiting.collect()
     }
 
@@ -117,30 +118,40 @@ struct Turn {
     pause: Duration,
 }
 
+/// Whose turn it is to be asked.
+#[derive(Default)]
+pub struct Inquiries(BTreeMap<BatteryId, Turn>);
+
 /// Asks whenever something is missing; never ends.
-pub async fn run(server: Arc<Server>, storage: BTreeMap<BatteryId, Storage>) {
-    let mut turns: BTreeMap<BatteryId, Turn> = BTreeMap::new();
+pub async fn run(server: Arc<Server>, sides: BTreeMap<BatteryId, impl StorageSide>) {
+    let mut inquiries = Inquiries::default();
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         look.tick().await;
-        for missing in server.node().missing_reports(now()) {
-            let Some(storage) = storage.get(&missing.battery) else { continue };
-            let turn = turns
-                .entry(missing.battery)
-                .or_insert(Turn { at: RealTime::default(), pause: PAUSE });
-            if now() < turn.at {
+        inquiries.step(&server, &sides).await;
+    }
+}
+
+impl Inquiries {
+    /// Asks for what is missing now, where it is time to ask. To be called every 50 ms.
+    pub async fn step(&mut self, server: &Server, sides: &BTreeMap<BatteryId, impl StorageSide>) {
+        for missing in server.node().missing_reports(server.now()) {
+            let Some(side) = sides.get(&missing.battery) else { continue };
+            let first = Turn { at: RealTime::default(), pause: PAUSE };
+            let turn = self.0.entry(missing.battery).or_insert(first);
+            if server.now() < turn.at {
                 continue;
             }
-            let answered = ask(&server, storage, missing).await;
+            let answered = ask(server, side, missing).await;
             turn.pause = if answered { PAUSE } else { (turn.pause * 2).min(LONGEST_PAUSE) };
-            turn.at = now().plus(turn.pause);
+            turn.at = server.now().plus(turn.pause);
         }
     }
 }
 
 /// Asks once and submits what comes back. Says whether anything useful came.
-async fn ask(server: &Server, storage: &Storage, missing: Missing) -> bool {
+async fn ask(server: &Server, side: &impl StorageSide, missing: Missing) -> bool {
     let Missing { battery, from, fresh } = missing;
     Metrics::count(&server.node().metrics().inquiries);
     let mut reports = Vec::new();
@@ -149,7 +160,7 @@ async fn ask(server: &Server, storage: &Storage, missing: Missing) -> bool {
     // The state now may have a number above missing ones, so these are asked for as well, and after it.
     let queries = if fresh { vec![now_stored, since] } else { vec![since] };
     for query in queries {
-        match storage.reports(&query).await {
+        match side.reports(&query).await {
             Ok(found) => reports.extend(found),
             Err(problem) => {
                 warn!(%battery, %problem, "the storage side does not answer");
@@ -160,7 +171,7 @@ async fn ask(server: &Server, storage: &Storage, missing: Missing) -> bool {
     debug!(%battery, from, fresh, reports = reports.len(), "asked the storage side");
     let mut useful = false;
     for report in reports {
-        match server.node().submit(report, now()) {
+        match server.node().submit(report, server.now()) {
             Ok(_) => useful = true,
             Err(reason) => warn!(%battery, reason = reason.code(), "the storage side's report is refused"),
         }

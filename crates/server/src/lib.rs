@@ -3,7 +3,7 @@
 //!
 //! `consensus` is the only place that names the consensus library; `node` is the server's brain, without
 //! threads, sockets or clock; `store` is what it keeps on disk; `api` is what it shows over HTTP;
-//! `inquiry` and `dispatch` talk to the storage side; `run` puts them together into a process.
+//! `inquiry` and `dispatch` talk to the storage side (`side`); `run` puts them together into a process.
 //!
 //! Deliberately absent: the rules of the ledger (crate `ledger`).
 
@@ -20,5 +20,6 @@ pub mod node;
 pub mod overlay;
 pub mod run;
 pub mod server;
+pub mod side;
 pub mod signatures;
 pub mod store;

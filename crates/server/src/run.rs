@@ -8,7 +8,7 @@ use crate::config::{Config, ConfigError, Peer};
 use crate::consensus::{self, Chain, Fault, ServerAddress, TcpConfig};
 use crate::mempool::Limits;
 use crate::node::{Node, Parts, StartError};
-use crate::server::{Server, now};
+use crate::server::Server;
 use crate::store::{Store, StoreError};
 use crate::{api, dispatch, inquiry};
 use std::collections::BTreeMap;
@@ -102,9 +102,8 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()> + Send) -> Res
     let peers = config.addresses(&genesis)?;
     let ledger = Arc::new(Ledger::new(genesis)?);
     let storage = storage_sides(&config)?;
-    let listener = TcpListener::bind(config.api)
-        .await
-        .map_err(system(format!("listening at {}", config.api)))?;
+    let listener =
+        TcpListener::bind(config.api).await.map_err(system(format!("listening at {}", config.api)))?;
 
     let (handle, inlet) = consensus::channel();
     let store = Store::open(&config.data.join("ledger"))?;
@@ -184,7 +183,7 @@ async fn tick(server: Arc<Server>) -> &'static str {
     pause.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         pause.tick().await;
-        server.node().tick(now());
+        server.node().tick(server.now());
     }
 }
 

@@ -1,14 +1,15 @@
 //! A node together with its connection to the other servers: what the HTTP side sees.
 //!
-//! Always: time comes from the system's clock here and nowhere below; while this server lacks final
-//! blocks that others have, it takes no transactions, because it could refuse what is good.
+//! Always: time comes from one clock, the system's in a process and the world's in a simulation; while
+//! this server lacks final blocks that others have, it takes no transactions, because it could refuse what
+//! is good.
 
 use crate::api::view::{ListQuery, Readiness, ServerEvent, ServerView};
 use crate::consensus::{Handle, RealTime, Status};
 use crate::node::Node;
 use futures::future::BoxFuture;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::broadcast;
 use wattbook_client::api::{
@@ -25,8 +26,11 @@ const LOOKS: u32 = 5;
 /// How often to look.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// Tells real time.
+pub type Clock = Arc<dyn Fn() -> RealTime + Send + Sync>;
+
 /// Real time by the system's clock.
-pub fn now() -> RealTime {
+fn system_now() -> RealTime {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     RealTime::default().plus(since)
 }
@@ -38,15 +42,30 @@ pub struct Server {
     servers: ServerSet,
     /// A server that was not heard for so long is not there.
     silence: Duration,
+    clock: Clock,
     caught_up: AtomicBool,
+    /// Looks in a row that found it caught up.
+    good_looks: AtomicU32,
 }
 
 impl Server {
-    /// Puts the two together. `leader_timeout` as consensus has it: who is there votes that often.
+    /// Puts the two together, by the system's clock. `leader_timeout` as consensus has it: who is there
+    /// votes that often.
     pub fn new(node: Arc<Node>, handle: Handle, leader_timeout: Duration) -> Self {
+        Self::by_clock(node, handle, leader_timeout, Arc::new(system_now))
+    }
+
+    /// The same by another clock, which must be the one that consensus runs by.
+    pub fn by_clock(node: Arc<Node>, handle: Handle, leader_timeout: Duration, clock: Clock) -> Self {
         let servers = node.ledger().genesis().server_set();
         let silence = leader_timeout * 3 + Duration::from_secs(1);
-        Self { node, handle, servers, silence, caught_up: AtomicBool::new(false) }
+        let (caught_up, good_looks) = (AtomicBool::new(false), AtomicU32::new(0));
+        Self { node, handle, servers, silence, clock, caught_up, good_looks }
+    }
+
+    /// Real time by this server's clock.
+    pub fn now(&self) -> RealTime {
+        (self.clock)()
     }
 
     /// The node.
@@ -60,7 +79,7 @@ impl Server {
     }
 
     fn peers_by(&self, status: &Status) -> usize {
-        let (own, now) = (self.node.key.public_key(), now());
+        let (own, now) = (self.node.key.public_key(), self.now());
         let is_there = |heard: &Option<RealTime>| heard.is_some_and(|at| now.since(at) <= self.silence);
         status.heard.iter().filter(|(key, heard)| *key != own && is_there(heard)).count()
     }
@@ -71,20 +90,26 @@ impl Server {
 
     /// Watches the connection and tells the node; never ends.
     pub async fn watch(&self) {
-        let mut good_looks = 0;
         let mut pause = tokio::time::interval(LOOK);
         loop {
             pause.tick().await;
-            let status = self.handle.status();
-            let quorum = self.has_quorum(self.peers_by(&status));
-            let level = status.tip.number() <= self.node.last().height().number() + BEHIND;
-            // Without a quorum nothing can become final meanwhile: what was caught up stays so.
-            let was = self.caught_up.load(Ordering::Relaxed);
-            good_looks = if level && (quorum || was) { good_looks + 1 } else { 0 };
-            let caught_up = level && (was || good_looks >= LOOKS);
-            self.caught_up.store(caught_up, Ordering::Relaxed);
-            self.node.set_connection(caught_up, quorum);
+            self.look();
         }
+    }
+
+    /// Looks at the connection once and tells the node. To be called every 100 ms.
+    pub fn look(&self) {
+        let status = self.handle.status();
+        let quorum = self.has_quorum(self.peers_by(&status));
+        let level = status.tip.number() <= self.node.last().height().number() + BEHIND;
+        // Without a quorum nothing can become final meanwhile: what was caught up stays so.
+        let was = self.caught_up.load(Ordering::Relaxed);
+        let before = self.good_looks.load(Ordering::Relaxed);
+        let good_looks = if level && (quorum || was) { before.saturating_add(1) } else { 0 };
+        self.good_looks.store(good_looks, Ordering::Relaxed);
+        let caught_up = level && (was || good_looks >= LOOKS);
+        self.caught_up.store(caught_up, Ordering::Relaxed);
+        self.node.set_connection(caught_up, quorum);
     }
 
     /// What convinces somebody who knows only the genesis that a block is final.
@@ -112,7 +137,7 @@ impl ServerView for Server {
     fn submit(&self, transaction: Transaction) -> BoxFuture<'_, Result<TransactionStatus, Refusal>> {
         Box::pin(async move {
             if self.caught_up.load(Ordering::Relaxed) {
-                self.node.submit(transaction, now())
+                self.node.submit(transaction, self.now())
             } else {
                 Err(Refusal::WaitingForServers)
             }
@@ -120,7 +145,7 @@ impl ServerView for Server {
     }
 
     fn transaction(&self, id: &TransactionId) -> TransactionStatus {
-        self.node.status_of(id, now())
+        self.node.status_of(id, self.now())
     }
 
     fn height(&self) -> Height {
