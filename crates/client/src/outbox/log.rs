@@ -58,14 +58,19 @@ struct Log {
     /// Held as long as the outbox is open. A file of its own, because the other one gets replaced.
     _lock: File,
     bytes: u64,
+    compact_from: u64,
     compact_at: u64,
 }
 
 /// Opens or begins the file and starts the thread.
 pub(super) fn open(path: &Path) -> Result<(Writer, Arc<Shared>), OutboxError> {
+    open_compacting_from(path, COMPACT_FROM)
+}
+
+fn open_compacting_from(path: &Path, compact_from: u64) -> Result<(Writer, Arc<Shared>), OutboxError> {
     let failed = |what: &str, error: io::Error| failure(path, what, &error);
-    let lock_path = path.with_extension("lock");
-    let lock = File::create(&lock_path).map_err(|error| failed("cannot make the lock beside it", error))?;
+    let lock = File::create(beside(path, ".lock"))
+        .map_err(|error| failed("cannot make the lock beside it", error))?;
     lock.try_lock().map_err(|_| OutboxError::InUse { path: path.to_owned() })?;
     let mut file = OpenOptions::new()
         .read(true)
@@ -82,8 +87,14 @@ pub(super) fn open(path: &Path) -> Result<(Writer, Arc<Shared>), OutboxError> {
             .and_then(|()| file.sync_all())
             .map_err(|error| failed("cannot be cut", error))?;
     }
-    let mut log =
-        Log { path: path.to_owned(), file, _lock: lock, bytes: whole as u64, compact_at: COMPACT_FROM };
+    let mut log = Log {
+        path: path.to_owned(),
+        file,
+        _lock: lock,
+        bytes: whole as u64,
+        compact_from,
+        compact_at: compact_from,
+    };
     if whole == 0 {
         log.begin().map_err(|error| failed("cannot be begun", error))?;
     }
@@ -150,17 +161,24 @@ impl Log {
 
     fn compact(&mut self, changes: &[Change]) -> io::Result<()> {
         let line = line_of(&changes)?;
-        let beside = self.path.with_extension("new");
-        let mut file = File::create(&beside)?;
+        let new = beside(&self.path, ".new");
+        let mut file = File::create(&new)?;
         file.write_all(&line)?;
         file.sync_all()?;
-        std::fs::rename(&beside, &self.path)?;
+        std::fs::rename(&new, &self.path)?;
         sync_directory(&self.path)?;
         self.file = OpenOptions::new().append(true).open(&self.path)?;
         self.bytes = line.len() as u64;
-        self.compact_at = COMPACT_FROM.max(self.bytes * COMPACT_RATIO);
+        self.compact_at = self.compact_from.max(self.bytes * COMPACT_RATIO);
         Ok(())
     }
+}
+
+/// A file beside another, named after it.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
 }
 
 /// Makes sure that a file's name is on disk.
@@ -229,4 +247,60 @@ fn check(change: &Change) -> Result<(), String> {
 
 fn failure(path: &Path, what: &str, error: &io::Error) -> OutboxError {
     OutboxError::Failed { path: path.to_owned(), what: format!("{what}: {error}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Stage;
+    use wattbook_types::{Height, SecretKey, Timestamp, Transaction, transaction::*};
+
+    fn report(nonce: u64) -> Transaction {
+        let key = SecretKey::from_seed([1; 32]);
+        let purchase = wattbook_types::Purchase {
+            battery: Default::default(),
+            connection_point: Default::default(),
+            slot: Default::default(),
+            energy: Default::default(),
+            offered: Default::default(),
+            payment: PaymentMeans::Points,
+        };
+        let payload = Payload {
+            ledger: Default::default(),
+            holder: key.public_key().account(),
+            destination: None,
+            valid_until: Timestamp::from_millis(0),
+            nonce,
+            body: Body::Purchase(purchase),
+        };
+        payload.sign(&key)
+    }
+
+    #[test]
+    fn a_file_that_has_grown_is_written_anew_with_everything_in_it() {
+        const FROM: u64 = 8192;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("outbox");
+        let (writer, shared) = open_compacting_from(&path, FROM).unwrap();
+        let transactions: Vec<Transaction> = (0..5).map(report).collect();
+        for transaction in &transactions {
+            let (done, written) = oneshot::channel();
+            writer.send(Command { changes: vec![Change::put(transaction, 7)], done: Some(done) });
+            written.blocking_recv().unwrap();
+        }
+        for round in 0..1000 {
+            let changes = vec![
+                Change::Stage { id: transactions[0].id(), stage: Stage::Verifying },
+                Change::Next(Height::from_number(round)),
+            ];
+            shared.apply(&changes);
+            writer.send(Command { changes, done: None });
+        }
+        drop(writer);
+        assert!(std::fs::metadata(&path).unwrap().len() < 4 * FROM, "1000 rounds would be far more");
+        let (_writer, again) = open_compacting_from(&path, FROM).unwrap();
+        let (left, right) = (again.book().snapshot(), shared.book().snapshot());
+        assert_eq!(left, right);
+        assert_eq!(again.book().next(), Some(Height::from_number(999)));
+    }
 }

@@ -1,0 +1,5 @@
+//! The client against small servers on loopback.
+
+mod events;
+mod fake;
+mod outbox;
