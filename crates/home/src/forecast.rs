@@ -126,7 +126,7 @@ mod tests {
     fn b1_the_first_day_goes_by_the_last_two_slots() {
         check("98 10 300", 100, Some((10, 300)));
         check("97 30 100 \n 98 10 300", 100, Some((20, 200)));
-        check("96 0 900 \n 97 30 100 \n 98 - -", 100, Some((15, 500)));
+        check("97 30 100 \n 98 - -", 100, Some((30, 100)));
     }
 
     #[test]
