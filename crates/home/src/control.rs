@@ -12,7 +12,9 @@ use crate::recorder::Recorder;
 use crate::selling::{self, Situation};
 use std::sync::{Arc, Mutex, MutexGuard};
 use wattbook_client::api::Announcement;
-use wattbook_devices::{DeviceError, FeederState, HomeSite, Meter, MeterReading, Reading, Registers, SignedPower};
+use wattbook_devices::{
+    DeviceError, FeederState, HomeSite, Meter, MeterReading, Reading, Registers, SignedPower,
+};
 use wattbook_types::{Energy, Interval, Power, Slot, Timestamp};
 
 /// The most ended slots that one cycle takes in.
@@ -288,11 +290,7 @@ fn wanted_next(home: &Home, slot: Slot, live: &Live) -> Power {
     };
     let Some(expected) = home.expected(slot) else { return selling::wanted(&now) };
     let average = |energy: Energy| Power::from_watts(energy.wh().saturating_mul(3600) / seconds.max(1));
-    let then = Situation {
-        generation: average(expected.generated),
-        load: average(expected.consumed),
-        ..now
-    };
+    let then = Situation { generation: average(expected.generated), load: average(expected.consumed), ..now };
     selling::wanted(&now).max(selling::wanted(&then))
 }
 

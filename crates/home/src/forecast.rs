@@ -40,11 +40,7 @@ impl Expected {
 }
 
 /// What is expected of `slot`; `None` where nothing is known to judge by.
-pub fn expected(
-    history: &BTreeMap<Slot, SlotReading>,
-    slot: Slot,
-    slots_per_day: u64,
-) -> Option<Expected> {
+pub fn expected(history: &BTreeMap<Slot, SlotReading>, slot: Slot, slots_per_day: u64) -> Option<Expected> {
     let known = |slot: Slot| history.get(&slot).filter(|reading| reading.measured);
     let recent: Vec<&SlotReading> =
         (1..=RECENT).filter_map(|back| known(earlier(slot, back)?)).take(2).collect();

@@ -9,7 +9,8 @@ use crate::buying::{self, NoOrder};
 use crate::config::{HomeConfig, UtilityTariff, slots_per_day};
 use crate::forecast::{self, Expected};
 use crate::record::{
-    Beginning, Change, Origin, Progress, Remembered, SellOrder, Settings, SlotReading, TransactionRecord, Write,
+    Beginning, Change, Origin, Progress, Remembered, SellOrder, Settings, SlotReading, TransactionRecord,
+    Write,
 };
 use crate::selling::OnceAmount;
 use crate::signing::{Identity, PurchaseOrder};
@@ -21,7 +22,8 @@ use wattbook_devices::Registers;
 use wattbook_types::genesis::{Genesis, Rules};
 use wattbook_types::transaction::Body;
 use wattbook_types::{
-    BatteryId, Energy, Interval, Money, Power, Refusal, Slot, SlotLength, Timestamp, Transaction, TransactionId,
+    BatteryId, Energy, Interval, Money, Power, Refusal, Slot, SlotLength, Timestamp, Transaction,
+    TransactionId,
 };
 
 /// Ended transactions that are kept at hand for the page.
@@ -106,7 +108,10 @@ pub struct Latched {
 impl Latched {
     /// Whether every meter has its registers.
     pub const fn complete(&self) -> bool {
-        self.generation.is_some() && self.consumption.is_some() && self.feeder.is_some() && self.grid.is_some()
+        self.generation.is_some()
+            && self.consumption.is_some()
+            && self.feeder.is_some()
+            && self.grid.is_some()
     }
 }
 
@@ -232,7 +237,8 @@ impl Home {
         for record in remembered.transactions {
             self.next_transaction = self.next_transaction.max(record.number + 1);
             count_progress(&mut self.totals, &record);
-            if let (Body::Purchase(purchase), Origin::Rule) = (&record.transaction.payload.body, record.origin)
+            if let (Body::Purchase(purchase), Origin::Rule) =
+                (&record.transaction.payload.body, record.origin)
             {
                 self.decided = self.decided.max(purchase.slot);
             }
@@ -300,10 +306,7 @@ impl Home {
 
     /// How times are written for this home.
     pub const fn calendar(&self) -> words::Calendar {
-        words::Calendar {
-            utc_offset_minutes: self.utc_offset_minutes,
-            slot_length: self.rules.slot_length,
-        }
+        words::Calendar { utc_offset_minutes: self.utc_offset_minutes, slot_length: self.rules.slot_length }
     }
 
     /// Whether the record of this home has begun.
@@ -605,7 +608,8 @@ impl Home {
         if market.prices.as_ref().is_some_and(|prices| order.offered > prices.buyer_cap) {
             return refuse(Refusal::PriceAboveCap);
         }
-        let cost = order.offered.cost_rounded_up(order.energy).and_then(|cost| i64::try_from(cost.milli()).ok());
+        let cost =
+            order.offered.cost_rounded_up(order.energy).and_then(|cost| i64::try_from(cost.milli()).ok());
         let funds = self.account.as_ref().map(|account| account.available.milli());
         match (cost, funds) {
             (None, _) => return refuse(Refusal::InsufficientFunds),

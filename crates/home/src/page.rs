@@ -60,10 +60,13 @@ fn frame(title: &str, body: &Markup) -> Markup {
 
 /// The list of homes.
 pub fn list(homes: &[HomeSummary]) -> Markup {
-    frame("Homes", &html! {
-        h1 { "Homes" }
-        div #live data-from="/live" { (list_live(homes)) }
-    })
+    frame(
+        "Homes",
+        &html! {
+            h1 { "Homes" }
+            div #live data-from="/live" { (list_live(homes)) }
+        },
+    )
 }
 
 /// The part of the list that is refreshed.
@@ -89,14 +92,17 @@ pub fn list_live(homes: &[HomeSummary]) -> Markup {
 
 /// A home's page.
 pub fn home(status: &HomeStatus, calendar: &Calendar, proposal: &BuyProposal) -> Markup {
-    frame(&status.name, &html! {
-        p { a href="/" { "All homes" } }
-        h1 { (status.name) }
-        div #live data-from={ "/homes/" (status.name) "/live" } { (home_live(status, calendar)) }
-        (sell_form(status))
-        (buy_form(status, calendar, proposal))
-        (settings_form(status))
-    })
+    frame(
+        &status.name,
+        &html! {
+            p { a href="/" { "All homes" } }
+            h1 { (status.name) }
+            div #live data-from={ "/homes/" (status.name) "/live" } { (home_live(status, calendar)) }
+            (sell_form(status))
+            (buy_form(status, calendar, proposal))
+            (settings_form(status))
+        },
+    )
 }
 
 /// The part of a home's page that is refreshed.
@@ -320,28 +326,34 @@ fn settings_form(status: &HomeStatus) -> Markup {
 
 /// A question with yes and no (D1).
 pub fn question(home: &str, question: &Question) -> Markup {
-    frame(home, &html! {
-        h1 { (home) }
-        section {
-            p.question { (question.text) }
-            p.note { (question.note) }
-            form method="post" action=(question.action) {
-                @for (name, value) in &question.fields { input type="hidden" name=(name) value=(value); }
-                button name="answer" value="yes" { "Yes" }
-                " "
-                a.button href={ "/homes/" (home) } { "No" }
+    frame(
+        home,
+        &html! {
+            h1 { (home) }
+            section {
+                p.question { (question.text) }
+                p.note { (question.note) }
+                form method="post" action=(question.action) {
+                    @for (name, value) in &question.fields { input type="hidden" name=(name) value=(value); }
+                    button name="answer" value="yes" { "Yes" }
+                    " "
+                    a.button href={ "/homes/" (home) } { "No" }
+                }
             }
-        }
-    })
+        },
+    )
 }
 
 /// What went wrong, and the way back.
 pub fn failure(home: &str, title: &str, detail: &str) -> Markup {
-    frame(title, &html! {
-        h1 { (title) }
-        p.trouble role="alert" { (detail) }
-        p { a href={ "/homes/" (home) } { "Back" } }
-    })
+    frame(
+        title,
+        &html! {
+            h1 { (title) }
+            p.trouble role="alert" { (detail) }
+            p { a href={ "/homes/" (home) } { "Back" } }
+        },
+    )
 }
 
 /// What the owner asked to sell, in words.

@@ -154,7 +154,13 @@ impl Parts {
             if homes.insert(home_config.name.clone(), home.clone()).is_some() {
                 return Err(HomeError::Configuration(format!("two homes are called {}", home_config.name)));
             }
-            controllers.push(Controller { home, site, storage, recorder: recorder.clone(), post: post.clone() });
+            controllers.push(Controller {
+                home,
+                site,
+                storage,
+                recorder: recorder.clone(),
+                post: post.clone(),
+            });
         }
         let all: Vec<_> = homes.values().cloned().collect();
         let trader = Trader::new(&all, Arc::new(servers.clone()), recorder.clone(), post.clone());

@@ -50,9 +50,7 @@ pub fn wanted(now: &Situation) -> Power {
         match now.rule.amount {
             SellAmount::All => now.feeder_limit,
             SellAmount::Power(power) => power,
-            SellAmount::Energy(energy) => {
-                evenly(energy.saturating_sub(now.sent), now.seconds_left)
-            }
+            SellAmount::Energy(energy) => evenly(energy.saturating_sub(now.sent), now.seconds_left),
             SellAmount::Share(share) => share_of(now.generation, share),
         }
     } else {

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use wattbook_types::genesis::{ConnectionPointSpec, Genesis};
 use wattbook_types::transaction::{Body, Generation, PaymentMeans};
 use wattbook_types::{
-    AccountId, ConnectionPoint, Energy, Interval, LedgerId, MeterRegister, Payload, Purchase, Sale, SecretKey,
-    Signature, Slot, SlotLength, Timestamp, Transaction,
+    AccountId, ConnectionPoint, Energy, Interval, LedgerId, MeterRegister, Payload, Purchase, Sale,
+    SecretKey, Signature, Slot, SlotLength, Timestamp, Transaction,
 };
 
 /// Who a home is in its community.

@@ -73,11 +73,10 @@ impl Trader {
             Some((home.name.clone(), changes))
         });
         let decisions: Vec<(String, Changes)> = decisions.collect();
-        let settled = join_all(
-            decisions.into_iter().map(|(home, changes)| async move {
+        let settled =
+            join_all(decisions.into_iter().map(|(home, changes)| async move {
                 settle(&self.recorder, &*self.post, &home, changes).await
-            }),
-        );
+            }));
         settled.await.into_iter().collect()
     }
 

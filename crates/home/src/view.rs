@@ -317,7 +317,9 @@ impl About {
                 slot: calendar.slot_length.slot_at(sale.interval.start),
                 energy: sale.sent,
             },
-            Body::Purchase(purchase) => Self { kind: "purchase", slot: purchase.slot, energy: purchase.energy },
+            Body::Purchase(purchase) => {
+                Self { kind: "purchase", slot: purchase.slot, energy: purchase.energy }
+            }
             Body::Report(report) => Self { kind: "report", slot: report.slot, energy: Energy::ZERO },
         }
     }

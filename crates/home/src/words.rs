@@ -143,7 +143,8 @@ fn compensation(record: &TransactionRecord, sale: &Sale, outcome: Option<&Outcom
         Some(stored) => {
             let due = stored.price.cost(stored.received).unwrap_or_default();
             let lost = sale.sent.saturating_sub(stored.received);
-            let on_the_way = if lost.is_zero() { String::new() } else { format!(" ({lost} lost on the way)") };
+            let on_the_way =
+                if lost.is_zero() { String::new() } else { format!(" ({lost} lost on the way)") };
             let detail = format!(
                 "{} arrived{on_the_way}, {} per kWh: {}",
                 stored.received,
@@ -263,10 +264,7 @@ fn delivery(outcome: &Outcome, when: Interval, now: Timestamp) -> [Step; 2] {
         let over = reserved && now >= when.end;
         let under_way = if over { StepState::Done } else { pending(flowing) };
         let detail = if over { "Waiting for the battery's record." } else { "" };
-        return [
-            step(under_way, "Being delivered", ""),
-            step(pending(over), "Delivered", detail),
-        ];
+        return [step(under_way, "Being delivered", ""), step(pending(over), "Delivered", detail)];
     };
     let (state, title, detail) = match end {
         DeliveryEnd::Complete => (StepState::Done, "Delivered", format!("{delivered}")),

@@ -85,7 +85,8 @@ async fn s1_sends_nothing_to_a_full_or_silent_battery_and_says_why() {
 async fn s1_sells_once_what_the_owner_asked_and_no_more() {
     let (folder, world) = (tempfile::tempdir().unwrap(), world());
     let manual = SellRule { automatic: false, ..SellRule::default() };
-    let home = start_with(folder.path(), &world, &wattbook_home::HomeConfig { sell: manual, ..config() }).await;
+    let home =
+        start_with(folder.path(), &world, &wattbook_home::HomeConfig { sell: manual, ..config() }).await;
     sunny(&world);
     home.cycle(at(0, 0)).await;
     assert_eq!(switch(&world).send, Power::ZERO);
@@ -107,7 +108,8 @@ async fn s1_sells_once_what_the_owner_asked_and_no_more() {
 async fn s1_share_of_generation_counts_for_the_next_slot() {
     let (folder, world) = (tempfile::tempdir().unwrap(), world());
     let manual = SellRule { automatic: false, amount: SellAmount::All, threshold: Power::ZERO };
-    let home = start_with(folder.path(), &world, &wattbook_home::HomeConfig { sell: manual, ..config() }).await;
+    let home =
+        start_with(folder.path(), &world, &wattbook_home::HomeConfig { sell: manual, ..config() }).await;
     sunny(&world);
     home.cycle(at(0, 0)).await;
     lock(&home.home).ask_to_sell(OnceAmount::Share(PerMille::new(200)), at(0, 100)).expect("asked");
@@ -256,6 +258,7 @@ async fn s6_a_sale_that_was_not_agreed_in_time_is_made_again_until_its_deadline(
     home.stop();
     let home = start(folder.path(), &world).await;
     assert_eq!(sales(&world).len(), 2, "ended transactions are not handed over again");
-    let progress: Vec<Progress> = lock(&home.home).transactions().map(|record| record.progress.clone()).collect();
+    let progress: Vec<Progress> =
+        lock(&home.home).transactions().map(|record| record.progress.clone()).collect();
     assert_eq!(progress, [Progress::Known { stage: expired() }, Progress::Known { stage: expired() }]);
 }

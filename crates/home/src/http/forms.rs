@@ -96,7 +96,9 @@ fn amount(fields: &HashMap<String, String>) -> Result<OnceAmount, Fault> {
     match field(fields, "kind") {
         "energy" => match parse_kwh(typed) {
             Some(energy) if !energy.is_zero() => Ok(OnceAmount::Energy(energy)),
-            _ => Err(invalid("How much energy? Type kilowatt-hours with at most three decimals, for example 1.5.")),
+            _ => Err(invalid(
+                "How much energy? Type kilowatt-hours with at most three decimals, for example 1.5.",
+            )),
         },
         "share" => {
             // Thousandths of a percent are typed like thousandths of a kilowatt-hour.
@@ -143,7 +145,10 @@ pub(super) async fn sell_question(
         text: format!("Sell {}?", page::amount(amount)),
         note: format!("It is sent as soon as more is generated than used. {paid}"),
         action: format!("/homes/{name}/sell"),
-        fields: vec![("kind", field(&fields, "kind").to_owned()), ("amount", field(&fields, "amount").to_owned())],
+        fields: vec![
+            ("kind", field(&fields, "kind").to_owned()),
+            ("amount", field(&fields, "amount").to_owned()),
+        ],
     };
     Ok(html(&page::question(&name, &question)))
 }

@@ -70,7 +70,8 @@ pub struct BuyAnswer {
 type Answer<T> = Result<T, ProblemAnswer>;
 
 fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Fault> {
-    serde_json::from_slice(body).map_err(|error| Fault::Invalid(format!("The request is not understood: {error}.")))
+    serde_json::from_slice(body)
+        .map_err(|error| Fault::Invalid(format!("The request is not understood: {error}.")))
 }
 
 pub(super) async fn homes(State(app): State<App>) -> Json<Vec<HomeSummary>> {
@@ -169,8 +170,7 @@ fn recommended(market: &Market) -> Result<Price, Fault> {
 
 pub(super) async fn ask_to_buy(app: &App, name: &str, order: PurchaseOrder) -> Result<TransactionId, Fault> {
     let (market, now) = (app.trader.market(), app.now());
-    let (id, changes) =
-        with(app.home(name)?, |home| home.ask_to_buy(order, &market, now, rand::random()))?;
+    let (id, changes) = with(app.home(name)?, |home| home.ask_to_buy(order, &market, now, rand::random()))?;
     app.settle(name, changes).await?;
     Ok(id)
 }

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use wattbook_client::api::{AccountInfo, Announcement, AnnouncementAnswer, PricesNow};
 use wattbook_devices::{
-    Answer, DeviceConfig, DeviceError, FeederState, FeederSwitch, Generator, GeneratorNameplate, HomeSite, Meter,
-    MeterReading, Reading, Registers, SignedPower,
+    Answer, DeviceConfig, DeviceError, FeederState, FeederSwitch, Generator, GeneratorNameplate, HomeSite,
+    Meter, MeterReading, Reading, Registers, SignedPower,
 };
 use wattbook_home::control::{Controller, lock};
 use wattbook_home::home::{Home, Market};
@@ -23,8 +23,8 @@ use wattbook_home::{BuyRule, HomeConfig, Seed, SellRule, UtilityTariff};
 use wattbook_types::genesis::{Account, ConnectionPointSpec, ContractLimits, Prices, Role, Rules};
 use wattbook_types::transaction::Generation;
 use wattbook_types::{
-    AccountId, Balance, BatteryId, ConnectionPoint, Energy, Genesis, Height, LedgerClock, MeterRegister, Money,
-    PerMille, Power, Price, Slot, SlotLength, Timestamp, Transaction,
+    AccountId, Balance, BatteryId, ConnectionPoint, Energy, Genesis, Height, LedgerClock, MeterRegister,
+    Money, PerMille, Power, Price, Slot, SlotLength, Timestamp, Transaction,
 };
 
 pub const SEED: Seed = Seed::from_bytes([7; 32]);
@@ -358,15 +358,9 @@ pub async fn start_with(folder: &Path, world: &Shared, config: &HomeConfig) -> R
         let taken = around.take(transaction);
         taken.await.expect("taken");
     }
-    let trader =
-        Trader::new(std::slice::from_ref(&home), around.clone(), recorder.clone(), around.clone());
-    let controller = Controller {
-        home: home.clone(),
-        site: site(world),
-        storage: around.clone(),
-        recorder,
-        post: around,
-    };
+    let trader = Trader::new(std::slice::from_ref(&home), around.clone(), recorder.clone(), around.clone());
+    let controller =
+        Controller { home: home.clone(), site: site(world), storage: around.clone(), recorder, post: around };
     Running { home, store, controller, trader: Arc::new(trader) }
 }
 
