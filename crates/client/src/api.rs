@@ -70,6 +70,7 @@ pub struct TransactionStatus {
 /// How far a transaction has come (D2).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "stage")]
+#[expect(clippy::large_enum_variant, reason = "most transactions become final, so boxing would save nothing")]
 pub enum Stage {
     /// The server does not know it.
     Unknown,

@@ -59,7 +59,7 @@ enum Link {
     /// Asking the servers.
     Opening(BoxFuture<'static, Result<EventAnswer, ClientError>>),
     /// Reading from one.
-    Open { answer: EventAnswer, frames: Frames, ready: VecDeque<Frame> },
+    Open { answer: Box<EventAnswer>, frames: Frames, ready: VecDeque<Frame> },
 }
 
 /// What one step of the link brought.
@@ -99,7 +99,11 @@ impl Events {
             Link::Opening(opening) => match opening.await {
                 Ok(answer) => {
                     let server = answer.server.clone();
-                    self.link = Link::Open { answer, frames: Frames::default(), ready: VecDeque::new() };
+                    self.link = Link::Open {
+                        answer: Box::new(answer),
+                        frames: Frames::default(),
+                        ready: VecDeque::new(),
+                    };
                     Step::Tell(Event::Connected { server })
                 }
                 Err(why) => self.lose(why),

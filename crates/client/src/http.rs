@@ -52,7 +52,7 @@ pub enum ClientError {
         /// Who answered.
         server: String,
         /// What they said.
-        problem: Problem,
+        problem: Box<Problem>,
         /// How long they asked to wait before the next request.
         retry_after: Option<Duration>,
     },

@@ -35,7 +35,7 @@ pub(super) enum Change {
         /// Which.
         id: TransactionId,
         /// How far.
-        stage: Stage,
+        stage: Box<Stage>,
     },
     /// All blocks below this height have been looked at.
     Next(Height),
@@ -105,7 +105,7 @@ impl Book {
         changes.extend(self.next.map(Change::Next));
         for entry in self.entries.values() {
             changes.push(Change::put(&entry.transaction, entry.put_at));
-            changes.push(Change::Stage { id: entry.id, stage: entry.stage.clone() });
+            changes.push(Change::Stage { id: entry.id, stage: Box::new(entry.stage.clone()) });
         }
         changes
     }
@@ -174,14 +174,15 @@ impl Book {
         let subjects = block.records.iter().filter_map(subject);
         let names = block.transactions.iter().map(|transaction| transaction.id).chain(subjects);
         touched.extend(names.filter_map(|id| self.places.get(&id)));
-        let stages = touched
-            .iter()
-            .filter_map(|place| self.entries.get(place))
-            .filter_map(|entry| Some(Change::Stage { id: entry.id, stage: stage_after(entry, block)? }));
+        let stages = touched.iter().filter_map(|place| self.entries.get(place)).filter_map(|entry| {
+            Some(Change::Stage { id: entry.id, stage: Box::new(stage_after(entry, block)?) })
+        });
         let expired = self.pending.difference(&touched).filter_map(|place| self.entries.get(place));
         let expired = expired.filter(|entry| entry.transaction.payload.valid_until < block.time);
-        let expired = expired
-            .map(|entry| Change::Stage { id: entry.id, stage: Stage::Refused { reason: Refusal::Expired } });
+        let expired = expired.map(|entry| Change::Stage {
+            id: entry.id,
+            stage: Box::new(Stage::Refused { reason: Refusal::Expired }),
+        });
         stages.chain(expired).collect()
     }
 
@@ -194,7 +195,7 @@ impl Book {
             Stage::Waiting { .. } | Stage::Verifying => entry.stage != *said,
             Stage::Final { height, .. } => self.next.is_some_and(|next| *height < next),
         };
-        if takes { vec![Change::Stage { id: *id, stage: said.clone() }] } else { Vec::new() }
+        if takes { vec![Change::Stage { id: *id, stage: Box::new(said.clone()) }] } else { Vec::new() }
     }
 }
 

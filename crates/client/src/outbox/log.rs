@@ -290,7 +290,7 @@ mod tests {
         }
         for round in 0..1000 {
             let changes = vec![
-                Change::Stage { id: transactions[0].id(), stage: Stage::Verifying },
+                Change::Stage { id: transactions[0].id(), stage: Box::new(Stage::Verifying) },
                 Change::Next(Height::from_number(round)),
             ];
             shared.apply(&changes);

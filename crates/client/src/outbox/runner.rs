@@ -202,12 +202,13 @@ impl Runner<'_> {
 
     /// Another server than before: the one before may be gone with what it had taken.
     fn connected(&mut self, server: &str) {
-        if self.listening_to != server {
-            server.clone_into(&mut self.listening_to);
-            self.sending.values_mut().for_each(|sending| {
-                sending.due = Instant::now();
-                sending.look = FIRST_LOOK;
-            });
+        let before = std::mem::replace(&mut self.listening_to, server.to_owned());
+        if before.is_empty() || before == server {
+            return;
+        }
+        for sending in self.sending.values_mut() {
+            sending.due = Instant::now();
+            sending.look = FIRST_LOOK;
         }
     }
 
@@ -243,7 +244,7 @@ impl Runner<'_> {
         }
         sending.refused_by.insert(server.to_owned());
         if sending.refused_by.len() >= REFUSALS_NEEDED.min(self.servers.count()) {
-            self.outbox.record(vec![Change::Stage { id: *id, stage: Stage::Refused { reason } }]);
+            self.outbox.record(vec![Change::Stage { id: *id, stage: Box::new(Stage::Refused { reason }) }]);
         } else {
             sending.due = Instant::now();
         }
