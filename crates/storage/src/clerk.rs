@@ -1,0 +1,290 @@
+//! The clerk reads registers, writes reports, signs them and has them kept (S105, B5, L9).
+//!
+//! Always: one report at a time; a slot-end report for every slot in order, and after it interim reports of
+//! the next; a report is durable before anybody sees it; what the ledger would have to refuse for ever
+//! (registers that went back, rows that are missing) is not signed, because numbers have no gaps and it
+//! would stop all that follow. Not here: when reports are due (`run`) and who gets them (`push`, `http`).
+
+use crate::metrics::Metrics;
+use crate::store::{Store, StoreError, statement};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{Mutex, watch};
+use wattbook_devices::{BatteryState, Clock, DeviceError, FeederReading, StorageSite};
+use wattbook_types::report::{FeederRow, Occasion};
+use wattbook_types::transaction::Body;
+use wattbook_types::{
+    ConnectionPoint, Genesis, LedgerId, Payload, SecretKey, Slot, StorageReport, Timestamp, Transaction,
+};
+
+/// Interim reports on inquiry are made at most this often (real time).
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Whose records these are and what they are made from.
+pub struct Office {
+    pub genesis: Genesis,
+    pub ledger: LedgerId,
+    pub battery: wattbook_types::genesis::Battery,
+    /// The battery's connection points, ascending.
+    pub points: Vec<ConnectionPoint>,
+    pub key: SecretKey,
+    pub clock: Clock,
+    pub site: StorageSite,
+    pub store: Store,
+    pub metrics: Metrics,
+}
+
+/// Why a report was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum ClerkError {
+    /// The devices did not answer, or not what a report can be made of.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The records cannot be kept; the storage manager must stop.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Makes reports.
+pub struct Clerk {
+    office: Arc<Office>,
+    desk: Mutex<Desk>,
+    /// The number of the next report.
+    next: watch::Sender<u64>,
+}
+
+/// Where the clerk has got to.
+struct Desk {
+    next_sequence: u64,
+    /// The slot whose end is reported next.
+    next_slot: Slot,
+    last: Option<StorageReport>,
+    last_made: Option<Instant>,
+}
+
+/// What is read for one report.
+struct Look {
+    time: Timestamp,
+    battery: BatteryState,
+    feeders: Vec<FeederReading>,
+}
+
+impl Clerk {
+    /// Goes on where the records end.
+    pub fn new(office: Arc<Office>) -> Result<Self, StoreError> {
+        let store = &office.store;
+        let next_sequence = store.next_sequence()?;
+        let next_slot = match store.last_slot_end()? {
+            Some(slot) => slot.next(),
+            None => office.genesis.first_slot(),
+        };
+        let desk = Desk { next_sequence, next_slot, last: store.last_report()?, last_made: None };
+        Ok(Self { office, desk: Mutex::new(desk), next: watch::Sender::new(next_sequence) })
+    }
+
+    /// How many reports there are, and word when there are more.
+    pub fn count(&self) -> watch::Receiver<u64> {
+        self.next.subscribe()
+    }
+
+    /// The slot whose end is reported next.
+    pub async fn next_slot(&self) -> Slot {
+        self.desk.lock().await.next_slot
+    }
+
+    /// Reports every slot that has ended and is not reported yet.
+    pub async fn catch_up(&self) -> Result<(), ClerkError> {
+        let mut desk = self.desk.lock().await;
+        self.close_slots(&mut desk).await
+    }
+
+    /// Reports the storage state now (and before it the slots that have ended).
+    pub async fn interim(&self) -> Result<Transaction, ClerkError> {
+        let mut desk = self.desk.lock().await;
+        let look = self.look_now(&mut desk).await?;
+        self.write_interim(&mut desk, look).await
+    }
+
+    /// The storage state for an inquiry: the last report if it is fresh or nothing has changed since, else
+    /// a new one.
+    pub async fn fresh(&self) -> Result<Transaction, ClerkError> {
+        let mut desk = self.desk.lock().await;
+        let look = self.look_now(&mut desk).await?;
+        if let Some(last) = &desk.last {
+            let is_fresh = desk.last_made.is_some_and(|made| made.elapsed() < FRESH);
+            let mut now = self.statement(&desk, Occasion::Interim, desk.next_slot, &look);
+            // Equal but for number, time and occasion: nothing has changed.
+            (now.sequence, now.boot_epoch, now.time) = (last.sequence, last.boot_epoch, last.time);
+            (now.slot, now.occasion) = (last.slot, last.occasion);
+            if (is_fresh || now == *last)
+                && let Some(kept) = self.office.store.reports(last.sequence, 1)?.pop()
+            {
+                return self.still_valid(kept).await;
+            }
+        }
+        self.write_interim(&mut desk, look).await
+    }
+
+    /// The same report, signed again with a later end of validity where that has passed.
+    pub async fn still_valid(&self, transaction: Transaction) -> Result<Transaction, ClerkError> {
+        if transaction.payload.valid_until > self.office.clock.now() {
+            return Ok(transaction);
+        }
+        let again = self.sign(statement(&transaction).clone());
+        self.office.store.put_report(&again).await?;
+        Ok(again)
+    }
+
+    async fn close_slots(&self, desk: &mut Desk) -> Result<(), ClerkError> {
+        let length = self.office.genesis.rules.slot_length;
+        loop {
+            let present = length.slot_at(self.office.clock.now());
+            if desk.next_slot >= present {
+                return Ok(());
+            }
+            let mut slot = desk.next_slot;
+            let look = match self.look_back(slot).await? {
+                Some(look) => look,
+                None => {
+                    let newest = present.previous();
+                    slot = self.first_remembered(slot, newest).await?;
+                    tracing::warn!(
+                        from = desk.next_slot.number(),
+                        to = slot.number(),
+                        "the meters have forgotten slots; their energy will stand in the next report"
+                    );
+                    self.look_back(slot).await?.ok_or(DeviceError::Missing { time: slot.end(length) })?
+                }
+            };
+            let report = self.statement(desk, Occasion::SlotEnd, slot, &look);
+            self.keep(desk, report).await?;
+            desk.next_slot = slot.next();
+        }
+    }
+
+    /// The first slot after `forgotten` that the meters remember, `newest` at the latest. They forget the
+    /// oldest first, so halving finds it.
+    async fn first_remembered(&self, forgotten: Slot, newest: Slot) -> Result<Slot, ClerkError> {
+        let (mut low, mut high) = (forgotten.number() + 1, newest.number().max(forgotten.number()));
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.look_back(Slot::from_number(middle)).await?.is_some() {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        Ok(Slot::from_number(high))
+    }
+
+    /// What the meters latched when a slot ended; `None` where they do not (yet, or any more) know.
+    async fn look_back(&self, slot: Slot) -> Result<Option<Look>, ClerkError> {
+        let site = &self.office.site;
+        let (feeders, battery) = (site.feeders.latched(slot).await?, site.battery.latched(slot).await?);
+        let time = slot.end(self.office.genesis.rules.slot_length);
+        Ok(match (feeders.required(), battery.required()) {
+            (Ok(feeders), Ok(battery)) => Some(Look { time, battery, feeders }),
+            _ => None,
+        })
+    }
+
+    /// What the meters show now, in the slot that is to be reported next.
+    async fn look_now(&self, desk: &mut Desk) -> Result<Look, ClerkError> {
+        let (site, rules) = (&self.office.site, &self.office.genesis.rules);
+        // A slot may end between closing the last one and reading: then the whole again, once.
+        for _ in 0..2 {
+            self.close_slots(desk).await?;
+            // Feeders before the battery: its own meter then shows at least their sum.
+            let feeders = site.feeders.read().await?.required()?;
+            let battery = site.battery.state().await?;
+            let time = battery.time();
+            if rules.slot_length.slot_at(time) == desk.next_slot {
+                return Ok(Look { time, battery: battery.required()?, feeders });
+            }
+        }
+        Err(DeviceError::Protocol("the devices' clock does not agree with the ledger's".into()).into())
+    }
+
+    async fn write_interim(&self, desk: &mut Desk, look: Look) -> Result<Transaction, ClerkError> {
+        let report = self.statement(desk, Occasion::Interim, desk.next_slot, &look);
+        self.keep(desk, report).await
+    }
+
+    fn statement(&self, desk: &Desk, occasion: Occasion, slot: Slot, look: &Look) -> StorageReport {
+        let (battery, nameplate) = (&look.battery, &self.office.battery);
+        let capacity = battery.capacity.min(nameplate.capacity);
+        let row = |reading: &FeederReading| FeederRow {
+            connection_point: reading.connection_point,
+            received: reading.received,
+            delivered: reading.delivered,
+        };
+        StorageReport {
+            battery: nameplate.id,
+            boot_epoch: self.office.store.boot_epoch(),
+            sequence: desk.next_sequence,
+            time: look.time,
+            slot,
+            occasion,
+            import: battery.registers.import,
+            export: battery.registers.export,
+            stored: battery.stored.min(capacity),
+            capacity,
+            charge_limit: battery.charge_limit.min(nameplate.charge_limit),
+            discharge_limit: battery.discharge_limit.min(nameplate.discharge_limit),
+            rows: look.feeders.iter().map(row).collect(),
+        }
+    }
+
+    /// Signs a report and has it kept; only then it counts.
+    async fn keep(&self, desk: &mut Desk, report: StorageReport) -> Result<Transaction, ClerkError> {
+        self.refuse_nonsense(desk.last.as_ref(), &report)?;
+        let transaction = self.sign(report.clone());
+        self.office.store.put_report(&transaction).await?;
+        self.office.metrics.reported(&report);
+        desk.next_sequence += 1;
+        desk.last = Some(report);
+        desk.last_made = Some(Instant::now());
+        self.next.send_replace(desk.next_sequence);
+        Ok(transaction)
+    }
+
+    fn refuse_nonsense(
+        &self,
+        last: Option<&StorageReport>,
+        report: &StorageReport,
+    ) -> Result<(), DeviceError> {
+        let wrong = |what: &str| Err(DeviceError::Protocol(what.to_owned()));
+        if !report.rows.iter().map(|row| row.connection_point).eq(self.office.points.iter().copied()) {
+            return wrong("the feeder meters are not those of the battery's connection points");
+        }
+        let Some(last) = last else { return Ok(()) };
+        let rows_fell = || {
+            let pairs = report.rows.iter().zip(&last.rows);
+            pairs
+                .into_iter()
+                .any(|(now, then)| now.received < then.received || now.delivered < then.delivered)
+        };
+        if report.import < last.import || report.export < last.export || rows_fell() {
+            return wrong("a register went backwards");
+        }
+        if report.time < last.time {
+            return wrong("the devices' clock went backwards");
+        }
+        Ok(())
+    }
+
+    fn sign(&self, report: StorageReport) -> Transaction {
+        let office = &self.office;
+        // Less than the longest validity, so that a ledger whose time is a little behind takes it as well.
+        let validity = office.genesis.rules.max_validity_ms / 4 * 3;
+        let payload = Payload {
+            ledger: office.ledger,
+            holder: office.battery.storage,
+            destination: None,
+            valid_until: office.clock.now().plus_millis(validity),
+            nonce: report.sequence,
+            body: Body::Report(report),
+        };
+        payload.sign(&office.key)
+    }
+}

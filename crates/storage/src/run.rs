@@ -1,0 +1,279 @@
+//! Holds the storage manager together: opens everything, keeps its tasks going, stops them cleanly.
+//!
+//! Always: devices that do not answer are asked again for ever; records that cannot be written end the
+//! process, because nothing that is not durable may be said. Not here: signals and exit codes (crate `cli`).
+
+use crate::clerk::{Clerk, ClerkError, Office};
+use crate::config::{Config, ConfigError, read_genesis};
+use crate::control::Control;
+use crate::http::{Desk, router};
+use crate::metrics::Metrics;
+use crate::push::{LedgerLink, push};
+use crate::store::{Store, StoreError};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use wattbook_client::http::{ClientError, Servers};
+use wattbook_devices::{Clock, DeviceError, StorageSite, registry};
+use wattbook_types::{BatteryId, Genesis, SecretKey, Slot, Timestamp};
+
+/// How long before a gate (real time) the storage state is reported for it.
+const BEFORE_GATE: Duration = Duration::from_millis(400);
+
+/// How soon (real time) devices that did not answer are asked again.
+const DEVICES_AGAIN: Duration = Duration::from_millis(250);
+
+/// How often (real time) a control cycle runs at least.
+const CYCLE: Duration = Duration::from_millis(500);
+
+/// How long (real time) requests that are being answered may take when the manager stops.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
+/// Why a storage manager did not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Its configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Its devices cannot be opened.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// An address of a server cannot be used.
+    #[error(transparent)]
+    Servers(#[from] ClientError),
+    /// Its records cannot be kept.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It cannot listen.
+    #[error("cannot listen at {address}: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// What a storage manager is made of.
+pub struct Parts {
+    /// The community.
+    pub genesis: Genesis,
+    /// Which of its batteries.
+    pub battery: BatteryId,
+    /// The key of the battery's storage side.
+    pub key: SecretKey,
+    /// Where ledger time comes from.
+    pub clock: Clock,
+    /// The devices.
+    pub site: StorageSite,
+    /// The folder of its records.
+    pub data: PathBuf,
+    /// The way to the ledger.
+    pub ledger: Arc<dyn LedgerLink>,
+    /// Where it listens; port 0 chooses one.
+    pub listen: SocketAddr,
+}
+
+impl Parts {
+    /// What a configuration describes.
+    ///
+    /// # Errors
+    /// Where it cannot be used.
+    pub fn of_config(config: &Config) -> Result<Self, Error> {
+        let genesis = read_genesis(&config.genesis)?;
+        Ok(Self {
+            battery: config.battery,
+            key: config.key.key()?,
+            clock: Clock::system(genesis.clock),
+            site: registry::open_storage(&config.devices, config.battery)?,
+            data: config.data.clone(),
+            ledger: Arc::new(Servers::new(&config.servers)?),
+            listen: config.listen,
+            genesis,
+        })
+    }
+}
+
+/// Runs a storage manager until `shutdown` is ready; then stops cleanly.
+///
+/// # Errors
+/// Where it cannot start, or its records cannot be kept any more.
+pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    let manager = Manager::start(Parts::of_config(&config)?).await?;
+    tracing::info!(address = %manager.address(), "the storage manager listens");
+    manager.run_until(shutdown).await
+}
+
+/// A storage manager that runs.
+pub struct Manager {
+    address: SocketAddr,
+    tasks: JoinSet<StoreError>,
+    stop: oneshot::Sender<()>,
+    server: tokio::task::JoinHandle<()>,
+}
+
+impl Manager {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// Where the battery or key is not the community's, the records are not these, or the port is taken.
+    pub async fn start(parts: Parts) -> Result<Self, Error> {
+        let (listen, link) = (parts.listen, Arc::clone(&parts.ledger));
+        let listener =
+            TcpListener::bind(listen).await.map_err(|source| Error::Listen { address: listen, source })?;
+        let address = listener.local_addr().unwrap_or(listen);
+        let office = Arc::new(open_office(parts)?);
+        let clerk = Arc::new(Clerk::new(Arc::clone(&office))?);
+        let control = Arc::new(Control::new(Arc::clone(&office)));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(keep_reporting(Arc::clone(&office), Arc::clone(&clerk)));
+        tasks.spawn(keep_controlling(Arc::clone(&office), Arc::clone(&control)));
+        tasks.spawn(push(Arc::clone(&office), Arc::clone(&clerk), link));
+        let (stop, stopped) = oneshot::channel();
+        let desk = Arc::new(Desk { office, clerk, control });
+        let server = tokio::spawn(serve(listener, desk, stopped));
+        Ok(Self { address, tasks, stop, server })
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Runs until `shutdown` is ready; then stops cleanly.
+    ///
+    /// # Errors
+    /// Where the records cannot be kept any more.
+    pub async fn run_until(mut self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+        let ended = tokio::select! {
+            () = shutdown => Ok(()),
+            Some(task) = self.tasks.join_next() => Err(match task {
+                Ok(error) => error.into(),
+                // A broken invariant: go down with it rather than half alive.
+                Err(broken) => match broken.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    Err(cancelled) => unreachable!("only stopping cancels tasks: {cancelled}"),
+                },
+            }),
+        };
+        self.stop().await;
+        ended
+    }
+
+    /// Stops: no more orders and reports are taken on, those that are being answered are finished.
+    pub async fn stop(mut self) {
+        // The server may have ended by itself.
+        let _ = self.stop.send(());
+        if tokio::time::timeout(LAST_ANSWERS, &mut self.server).await.is_err() {
+            self.server.abort();
+        }
+        self.tasks.shutdown().await;
+    }
+}
+
+fn open_office(parts: Parts) -> Result<Office, Error> {
+    let Parts { genesis, battery: id, key, clock, site, data, .. } = parts;
+    let battery = genesis.batteries.iter().find(|battery| battery.id == id).cloned();
+    let battery = battery.ok_or(ConfigError::NoSuchBattery(id))?;
+    if key.public_key().account() != battery.storage {
+        return Err(ConfigError::OtherKey(id).into());
+    }
+    let ledger = genesis.ledger_id();
+    let store = Store::open(&data, &ledger, id)?;
+    let points = genesis.connection_points.iter().filter(|point| point.battery == id);
+    let points = points.map(|point| point.id).collect();
+    let metrics = Metrics::default();
+    Ok(Office { genesis, ledger, battery, points, key, clock, site, store, metrics })
+}
+
+async fn serve(listener: TcpListener, desk: Arc<Desk>, stopped: oneshot::Receiver<()>) {
+    let stopped = async {
+        // Told, or the manager is gone: both mean stop.
+        let _ = stopped.await;
+    };
+    if let Err(error) = axum::serve(listener, router(desk)).with_graceful_shutdown(stopped).await {
+        tracing::error!(%error, "the HTTP API ended");
+    }
+}
+
+/// Reports each slot at its end and the storage state before each gate.
+async fn keep_reporting(office: Arc<Office>, clerk: Arc<Clerk>) -> StoreError {
+    // Kept here rather than read from the last report: its time is the devices' clock's.
+    let mut reported_for = None;
+    loop {
+        let now = office.clock.now();
+        let reported = match next_report(&office.genesis, &office.clock, clerk.next_slot().await, now) {
+            Due::SlotEnd(time) if time <= now => clerk.catch_up().await,
+            Due::Interim { gate, .. } if reported_for == Some(gate) => {
+                office.clock.wait_until(gate).await;
+                continue;
+            }
+            Due::Interim { from, gate } if from <= now => {
+                let made = clerk.interim().await.map(drop);
+                reported_for = made.is_ok().then_some(gate).or(reported_for);
+                made
+            }
+            Due::SlotEnd(time) | Due::Interim { from: time, .. } => {
+                office.clock.wait_until(time).await;
+                continue;
+            }
+        };
+        match reported {
+            Ok(()) => {}
+            Err(ClerkError::Store(error)) => return error,
+            Err(ClerkError::Device(error)) => {
+                tracing::warn!(%error, "no report could be made yet");
+                tokio::time::sleep(DEVICES_AGAIN).await;
+            }
+        }
+    }
+}
+
+/// The report that is due next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    /// At the end of a slot.
+    SlotEnd(Timestamp),
+    /// For a gate, from some time before it on.
+    Interim { from: Timestamp, gate: Timestamp },
+}
+
+/// What is due next when `open` is the slot whose end is reported next.
+fn next_report(genesis: &Genesis, clock: &Clock, open: Slot, now: Timestamp) -> Due {
+    let length = genesis.rules.slot_length;
+    let end = open.end(length);
+    let mut slot = length.slot_at(now);
+    while genesis.gate(slot) <= now {
+        slot = slot.next();
+    }
+    let gate = genesis.gate(slot);
+    let lead = clock.ledger_millis_in(BEFORE_GATE).min(length.millis() / 4);
+    let from = gate.minus_millis(lead);
+    // A slot that ends first is reported first, and so is one that has ended already.
+    if end <= from.max(now) { Due::SlotEnd(end) } else { Due::Interim { from, gate } }
+}
+
+/// Runs control cycles.
+async fn keep_controlling(office: Arc<Office>, control: Arc<Control>) -> StoreError {
+    let length = office.genesis.rules.slot_length;
+    loop {
+        let cycle = control.cycle().await;
+        office.metrics.devices_answered(cycle.is_ok());
+        match cycle {
+            Ok(()) => {
+                let next = control.present().next().start(length);
+                // Whichever comes first.
+                let _ = tokio::time::timeout(CYCLE, office.clock.wait_until(next)).await;
+            }
+            Err(ClerkError::Store(error)) => return error,
+            Err(ClerkError::Device(error)) => {
+                tracing::warn!(%error, "the feeders could not be told");
+                tokio::time::sleep(DEVICES_AGAIN).await;
+            }
+        }
+    }
+}
