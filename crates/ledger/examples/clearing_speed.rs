@@ -27,6 +27,43 @@ fn main() {
         measure(&contract, &book(requests, lots, 1, 2), "equal");
         measure(&contract, &book(requests, lots, 500, 1_000), "plenty");
     }
+    println!("\n100 million units of fuel, spent by a contract that never ends on");
+    for (what, body) in ENDLESS {
+        exhaust(what, body);
+    }
+}
+
+/// What a hostile contract may spend its fuel on. The slowest of them says how long a failing clearing takes.
+const ENDLESS: [(&str, &str); 6] = [
+    ("nothing", ""),
+    ("additions", "(local.set $a (i64.add (local.get $a) (i64.const 3)))"),
+    ("divisions", "(local.set $a (i64.div_u (i64.const -1) (i64.or (local.get $a) (i64.const 1))))"),
+    (
+        "scattered loads",
+        "(local.set $a (i64.load (i32.and (i32.wrap_i64 (local.get $a)) (i32.const 0xfffff8))))
+         (local.set $a (i64.add (i64.mul (local.get $b) (i64.const 0x5851f42d4c957f2d)) (local.get $a)))
+         (local.set $b (i64.add (local.get $b) (i64.const 0x14057b7ef767814f)))",
+    ),
+    ("small copies", "(memory.copy (i32.const 0) (i32.const 4096) (i32.const 63))"),
+    ("large fills", "(memory.fill (i32.const 0) (i32.const 1) (i32.const 16000000))"),
+];
+
+/// How long it takes until the fuel is spent.
+fn exhaust(what: &str, body: &str) {
+    let text = format!(
+        r#"(module (memory (export "memory") 256)
+            (func (export "wattbook_version") (result i32) (i32.const 1))
+            (func (export "wattbook_alloc") (param i32) (result i32) (i32.const 1024))
+            (func (export "wattbook_clear") (param i32 i32) (result i64) (local $a i64) (local $b i64)
+                (loop $on {body} (br $on)) (i64.const 8)))"#
+    );
+    let module = wat::parse_str(text).expect("well-formed");
+    let limits = ContractLimits { fuel: 100_000_000, ..LIMITS };
+    let contract = Contract::load(&module, &limits).expect("it loads");
+    let clearing = book(1, 1, 1, 2);
+    let begun = Instant::now();
+    let failure = contract.clear(&clearing).expect_err("it never ends");
+    println!("{what:<16} {:>8.1} ms  {failure}", begun.elapsed().as_secs_f64() * 1e3);
 }
 
 /// One line of the table.

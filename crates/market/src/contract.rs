@@ -10,7 +10,7 @@ use alloc::alloc::{GlobalAlloc, Layout};
 use alloc::vec::Vec;
 use core::arch::wasm32;
 use core::sync::atomic::{AtomicUsize, Ordering};
-use wattbook_types::clearing::{CLEARING_VERSION, Clearing};
+use wattbook_types::clearing::CLEARING_VERSION;
 
 const PAGE: usize = 65_536;
 
@@ -35,7 +35,7 @@ pub extern "C" fn wattbook_alloc(len: usize) -> *mut u8 {
 pub unsafe extern "C" fn wattbook_clear(input: *const u8, len: usize) -> u64 {
     // SAFETY: the host wrote that many bytes where `wattbook_alloc` made room for them.
     let bytes = unsafe { core::slice::from_raw_parts(input, len) };
-    let Ok(clearing) = borsh::from_slice::<Clearing>(bytes) else { wasm32::unreachable() };
+    let Some(clearing) = crate::input::clearing(bytes) else { wasm32::unreachable() };
     if clearing.version != CLEARING_VERSION {
         wasm32::unreachable();
     }

@@ -12,6 +12,7 @@ extern crate alloc;
 mod bids;
 #[cfg(target_arch = "wasm32")]
 mod contract;
+pub mod input;
 mod order;
 mod share;
 mod stock;

@@ -155,13 +155,20 @@ impl Money {
     }
 }
 
-/// A rate in thousandths, 0 to 1000.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize,
-)]
+/// A rate in thousandths, 0 to 1000; bytes that say more are refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize)]
 #[cfg_attr(feature = "ledger", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "ledger", serde(transparent))]
 pub struct PerMille(u16);
+
+impl BorshDeserialize for PerMille {
+    fn deserialize_reader<R: borsh::io::Read>(reader: &mut R) -> borsh::io::Result<Self> {
+        match u16::deserialize_reader(reader)? {
+            thousandths @ 0..=1000 => Ok(Self(thousandths)),
+            _ => Err(borsh::io::Error::new(borsh::io::ErrorKind::InvalidData, "more than the whole")),
+        }
+    }
+}
 
 impl PerMille {
     /// None of it.
