@@ -12,7 +12,8 @@
 //! depends on the content and not on how it came about.
 //!
 //! **Hashes** (see [`hash_parts`]; integers little-endian):
-//! - leaf: `wattbook/state-leaf`, length of the key (u32), key, value
+//! - value: `wattbook/state-value`, the value
+//! - leaf: `wattbook/state-leaf`, length of the key (u32), key, hash of the value
 //! - branch: `wattbook/state-branch`, bit (u16), left hash, right hash
 //! - no entries: `wattbook/state-empty`, nothing
 //!
@@ -20,13 +21,18 @@
 //! ends at a leaf. A proof lists the branches of that search and its leaf; the verifier takes the sides from
 //! the key that *he* asks for, never from the proof. The hash is collision resistant and kinds of nodes have
 //! labels of their own, so under a given root the first branch is given, hence the side, hence the next
-//! node, and so on down to the leaf: for each root and key there is at most one proof that passes. Nobody,
+//! node, and so on down to the leaf, its key and its value's hash; where that key is his, at most one value
+//! has that hash. So for each root and key there is at most one proof that passes. Nobody,
 //! not even who made the root, can show a key present to one and absent to another, or with two
 //! values. If moreover the trie is well-formed, which servers ensure by executing every block, then a key
 //! that is in it stands at the end of its own search; so a search that ends at another key proves absence.
-//! That the bits named on the way increase, that the leaf found agrees with the searched key in all of them,
+//! That the bits named on the way increase and lie within keys, that the leaf found agrees with the searched key in all of them,
 //! and that nothing is empty below a branch follow from well-formedness; they are checked nevertheless,
 //! so that a malformed trie shows itself.
+//!
+//! **What a proof of absence shows.** Of the other key that the search ends at only the hash of the value is
+//! needed. So whatever values hold, such a proof has at most nine branches a byte of the longest key, that key and a
+//! hash, and it shows no neighbour's value. Who can guess that value can see from the hash that he is right.
 //!
 //! Not here: the trie itself (crate `ledger`), and whether a root is final (see `finality`). Not
 //! proved: how many entries there are, or that a list of entries under a prefix is complete.
@@ -38,6 +44,9 @@ use serde::{Deserialize, Serialize};
 
 /// The longest key, in bytes. Bounds the trie's depth to nine times as many branches.
 pub const MAX_KEY_LENGTH: usize = 128;
+
+/// Every bit in which two keys can differ is less than this.
+const BITS: u16 = 9 * MAX_KEY_LENGTH as u16;
 
 /// Bit `index` of a key (see the module), as the side that a search takes: 0 or 1.
 pub fn side(key: &[u8], index: u16) -> usize {
@@ -60,10 +69,15 @@ pub fn first_difference(a: &[u8], b: &[u8]) -> Option<u16> {
     Some(u16::try_from(9 * common + within).expect("keys are short"))
 }
 
-/// The hash of an entry.
-pub fn leaf_hash(key: &[u8], value: &[u8]) -> Hash {
+/// The hash of a value, which stands for it in its entry's.
+pub fn value_hash(value: &[u8]) -> Hash {
+    Hash::of("wattbook/state-value", value)
+}
+
+/// The hash of an entry, from the hash of its value.
+pub fn leaf_hash(key: &[u8], value_hash: &Hash) -> Hash {
     let length = u32::try_from(key.len()).expect("keys are short").to_le_bytes();
-    Hash::from_bytes(hash_parts("wattbook/state-leaf", &[&length, key, value]))
+    Hash::from_bytes(hash_parts("wattbook/state-leaf", &[&length, key, value_hash.as_bytes()]))
 }
 
 /// The hash of a branch.
@@ -103,9 +117,8 @@ pub enum SearchEnd {
         /// The key found instead.
         #[serde(with = "hex_text")]
         key: Vec<u8>,
-        /// Its value.
-        #[serde(with = "hex_text")]
-        value: Vec<u8>,
+        /// The hash of its value, which itself is not shown.
+        value_hash: Hash,
     },
 }
 
@@ -145,8 +158,9 @@ impl StateProof {
     /// [`ProofError`] where this proof shows neither.
     pub fn verify(&self, root: &Hash, key: &[u8]) -> Result<Option<&[u8]>, ProofError> {
         let (leaf, answer) = self.end_for(key)?;
-        let bits = || self.branches.iter().map(|branch| branch.bit);
-        if key.len() > MAX_KEY_LENGTH || !bits().is_sorted_by(|above, below| above < below) {
+        let ascending = self.branches.is_sorted_by(|above, below| above.bit < below.bit);
+        let within_keys = self.branches.iter().all(|branch| branch.bit < BITS);
+        if key.len() > MAX_KEY_LENGTH || !ascending || !within_keys {
             return Err(ProofError::Malformed);
         }
         let top = self.branches.iter().rev().fold(leaf, |below, branch| match side(key, branch.bit) {
@@ -160,9 +174,9 @@ impl StateProof {
     fn end_for(&self, key: &[u8]) -> Result<(Hash, Option<&[u8]>), ProofError> {
         match &self.end {
             SearchEnd::Empty if self.branches.is_empty() => Ok((empty_root(), None)),
-            SearchEnd::Found { value } => Ok((leaf_hash(key, value), Some(value))),
-            SearchEnd::Other { key: other, value } if self.could_end_at(key, other) => {
-                Ok((leaf_hash(other, value), None))
+            SearchEnd::Found { value } => Ok((leaf_hash(key, &value_hash(value)), Some(value))),
+            SearchEnd::Other { key: other, value_hash } if self.could_end_at(key, other) => {
+                Ok((leaf_hash(other, value_hash), None))
             }
             _ => Err(ProofError::Malformed),
         }
@@ -220,7 +234,7 @@ mod tests {
     impl Forged {
         fn hash(&self) -> Hash {
             match self {
-                Self::Leaf(key, value) => leaf_hash(key, value),
+                Self::Leaf(key, value) => leaf_hash(key, &value_hash(value)),
                 Self::Branch(bit, sides) => branch_hash(*bit, &sides[0].hash(), &sides[1].hash()),
             }
         }
@@ -230,7 +244,7 @@ mod tests {
             match self {
                 Self::Leaf(key, value) => {
                     let found = SearchEnd::Found { value: value.clone() };
-                    let other = SearchEnd::Other { key: key.clone(), value: value.clone() };
+                    let other = SearchEnd::Other { key: key.clone(), value_hash: value_hash(value) };
                     let with = |end| StateProof { branches: above.to_vec(), end };
                     vec![with(found), with(other), with(SearchEnd::Empty)]
                 }
@@ -284,10 +298,45 @@ mod tests {
 
     #[test]
     fn an_absence_that_ends_at_the_searched_key_is_malformed() {
-        let (key, value) = (b"key".to_vec(), b"value".to_vec());
-        let root = leaf_hash(&key, &value);
-        let absent = StateProof { branches: vec![], end: SearchEnd::Other { key: key.clone(), value } };
+        let (key, value_hash) = (b"key".to_vec(), value_hash(b"value"));
+        let root = leaf_hash(&key, &value_hash);
+        let absent = StateProof { branches: vec![], end: SearchEnd::Other { key: key.clone(), value_hash } };
         assert_eq!(absent.verify(&root, &key), Err(ProofError::Malformed));
         assert_eq!(absent.verify(&root, b"kez"), Ok(None));
+    }
+
+    #[test]
+    fn the_hash_of_a_value_does_not_pass_for_the_value() {
+        let (key, hash) = (b"key".to_vec(), value_hash(b"value"));
+        let root = leaf_hash(&key, &hash);
+        let found =
+            |value: &[u8]| StateProof { branches: vec![], end: SearchEnd::Found { value: value.to_vec() } };
+        assert_eq!(found(b"value").verify(&root, &key), Ok(Some(&b"value"[..])));
+        assert_eq!(found(hash.as_bytes()).verify(&root, &key), Err(ProofError::WrongRoot));
+    }
+
+    #[test]
+    fn a_branch_beyond_the_longest_key_is_malformed() {
+        let (value_hash, other_side) = (value_hash(b"value"), empty_root());
+        let decided_by = |bit: u16| {
+            let root = branch_hash(bit, &leaf_hash(b"key", &value_hash), &other_side);
+            let end = SearchEnd::Other { key: b"key".to_vec(), value_hash };
+            let proof = StateProof { branches: vec![ProofBranch { bit, other_side }], end };
+            proof.verify(&root, b"kez").map(|value| value.is_some())
+        };
+        assert_eq!(decided_by(1151), Ok(false));
+        assert_eq!(decided_by(1152), Err(ProofError::Malformed));
+    }
+
+    #[test]
+    fn an_absence_that_ends_at_a_key_too_long_is_malformed() {
+        let ends_at = |length: usize| {
+            let (key, value_hash) = (vec![7; length], value_hash(b"value"));
+            let root = leaf_hash(&key, &value_hash);
+            let proof = StateProof { branches: vec![], end: SearchEnd::Other { key, value_hash } };
+            proof.verify(&root, b"searched").map(|value| value.is_some())
+        };
+        assert_eq!(ends_at(MAX_KEY_LENGTH), Ok(false));
+        assert_eq!(ends_at(MAX_KEY_LENGTH + 1), Err(ProofError::Malformed));
     }
 }

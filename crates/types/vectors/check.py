@@ -417,7 +417,7 @@ state_proof = structure(
     branches=list_of(structure(bit=u16, other_side=hash32)),
     end=choice(
         wrap_end, unwrap_end, empty=(0, structure()), found=(1, structure(value=blob)),
-        other=(2, structure(key=blob, value=blob)),
+        other=(2, structure(key=blob, value_hash=hash32)),
     ),
 )
 
@@ -429,8 +429,12 @@ def key_bit(key, index):
     return 1 if place == 0 else key[byte] >> (8 - place) & 1
 
 
-def state_leaf(key, value):
-    return H("wattbook/state-leaf", u32.write(len(key)) + key + value)
+def state_leaf(key, value_hash):
+    return H("wattbook/state-leaf", u32.write(len(key)) + key + value_hash)
+
+
+def state_value(value):
+    return H("wattbook/state-value", value)
 
 
 def state_branch(bit, left, right):
@@ -442,7 +446,8 @@ def state_root(entries, bit=0):
     if not entries:
         return H("wattbook/state-empty")
     if len(entries) == 1:
-        return state_leaf(*entries[0])
+        key, value = entries[0]
+        return state_leaf(key, state_value(value))
     sides = [[entry for entry in entries if key_bit(entry[0], bit) == side] for side in (0, 1)]
     if not sides[0] or not sides[1]:
         return state_root(entries, bit + 1)
@@ -453,19 +458,19 @@ def prove(proof, root, key):
     """("found", value), ("absent", None), or None where the proof shows nothing."""
     branches, (kind, end) = proof["branches"], unwrap_end(proof["end"])
     bits = [branch["bit"] for branch in branches]
-    if len(key) > 128 or any(a >= b for a, b in zip(bits, bits[1:])):
+    if len(key) > 128 or any(a >= b for a, b in zip(bits, bits[1:] + [1152])):
         return None
     if kind == "empty":
         if branches:
             return None
         below, answer = H("wattbook/state-empty"), ("absent", None)
     elif kind == "found":
-        below, answer = state_leaf(key, raw(end["value"])), ("found", raw(end["value"]))
+        below, answer = state_leaf(key, state_value(raw(end["value"]))), ("found", raw(end["value"]))
     else:
         other = raw(end["key"])
-        if other == key or any(key_bit(key, bit) != key_bit(other, bit) for bit in bits):
+        if len(other) > 128 or other == key or any(key_bit(key, bit) != key_bit(other, bit) for bit in bits):
             return None
-        below, answer = state_leaf(other, raw(end["value"])), ("absent", None)
+        below, answer = state_leaf(other, raw(end["value_hash"])), ("absent", None)
     for branch in reversed(branches):
         side = raw(branch["other_side"])
         left, right = (side, below) if key_bit(key, branch["bit"]) else (below, side)

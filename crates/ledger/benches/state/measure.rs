@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 use wattbook_types::Hash;
 use wattbook_types::id::hash_parts;
-use wattbook_types::state_proof::{branch_hash, first_difference, leaf_hash};
+use wattbook_types::state_proof::{branch_hash, first_difference, leaf_hash, value_hash};
 
 /// A key of 33 bytes and a value of 64.
 pub type Entry = (Vec<u8>, Vec<u8>);
@@ -152,7 +152,7 @@ fn hashing(contender: &impl Contender, batch: &[Entry]) -> Duration {
                 black_box(branch_hash(black_box(9), &hash, &hash));
             }
             for (key, value) in &batch[..keys.len()] {
-                black_box(leaf_hash(key, value));
+                black_box(leaf_hash(key, &value_hash(value)));
             }
         })
     });

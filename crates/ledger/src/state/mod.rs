@@ -22,7 +22,7 @@ pub use range::Range;
 use node::{Link, Node};
 use wattbook_types::Hash;
 use wattbook_types::state_proof::{
-    MAX_KEY_LENGTH, ProofBranch, SearchEnd, StateProof, empty_root, first_difference, side,
+    MAX_KEY_LENGTH, ProofBranch, SearchEnd, StateProof, empty_root, first_difference, side, value_hash,
 };
 
 /// A version of the state. Cloning is cheap and gives the same version; [`State::begin`] starts the next.
@@ -176,10 +176,9 @@ impl State {
                 }
             }
         };
-        let value = leaf.value().to_vec();
         let end = match leaf.key() {
-            found if found == key => SearchEnd::Found { value },
-            other => SearchEnd::Other { key: other.to_vec(), value },
+            found if found == key => SearchEnd::Found { value: leaf.value().to_vec() },
+            other => SearchEnd::Other { key: other.to_vec(), value_hash: value_hash(leaf.value()) },
         };
         StateProof { branches, end }
     }

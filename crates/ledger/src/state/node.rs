@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, OnceLock};
 use wattbook_types::Hash;
-use wattbook_types::state_proof::{branch_hash, first_difference, leaf_hash, side};
+use wattbook_types::state_proof::{branch_hash, first_difference, leaf_hash, side, value_hash};
 
 /// A node as its parents hold it.
 pub(super) type Link = Arc<Node>;
@@ -53,7 +53,7 @@ impl Node {
     /// The hash, computed for those nodes below that have none yet.
     pub(super) fn hash(&self) -> Hash {
         match self {
-            Self::Leaf(leaf) => *leaf.hash.get_or_init(|| leaf_hash(leaf.key(), leaf.value())),
+            Self::Leaf(leaf) => *leaf.hash.get_or_init(|| leaf_hash(leaf.key(), &value_hash(leaf.value()))),
             Self::Branch(Branch { hash, bit, sides: [left, right] }) => {
                 if let Some(hash) = hash.get() {
                     return *hash;

@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use wattbook_types::Hash;
-use wattbook_types::state_proof::{MAX_KEY_LENGTH, StateProof, empty_root};
+use wattbook_types::state_proof::{MAX_KEY_LENGTH, SearchEnd, StateProof, empty_root, value_hash};
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -192,6 +192,20 @@ fn grow_the_deepest_trie() {
     assert_eq!(proof.verify(&state.root(), &low), Ok(Some(&[1][..])));
     assert_eq!(state.changes().len(), model.len());
     assert_eq!(State::new().changes_since(&state).len(), model.len());
+}
+
+#[test]
+fn a_proof_of_absence_is_small_and_without_its_neighbour_s_value() {
+    let module: Vec<u8> = (0..40_000_u32).flat_map(|n| n.to_le_bytes()).collect();
+    let state =
+        State::load([(b"contract/1".to_vec(), module.clone()), (b"lot/1".to_vec(), b"300 Wh".to_vec())]);
+    let (present, absent) = (state.prove(b"contract/1"), state.prove(b"contract/2"));
+    assert_eq!(present.verify(&state.root(), b"contract/1"), Ok(Some(module.as_slice())));
+    assert_eq!(absent.verify(&state.root(), b"contract/2"), Ok(None));
+    let expected = SearchEnd::Other { key: b"contract/1".to_vec(), value_hash: value_hash(&module) };
+    assert_eq!(absent.end, expected);
+    // A count, one branch, the tag, the neighbour's key and the hash of its value.
+    assert_eq!(borsh::to_vec(&absent).unwrap().len(), 4 + 34 + 1 + (4 + 10) + 32);
 }
 
 #[test]
