@@ -194,8 +194,8 @@ impl Controller {
         })
     }
 
-    /// Announces what may come in this slot, and from its middle on what may come in the next. Says what
-    /// is wrong where the storage side does not answer.
+    /// Announces what may come in this slot, and towards its end what may come in the next. Says what is
+    /// wrong where the storage side does not answer.
     async fn announce(&self, slot: Slot, live: &Live, now: Timestamp) -> Option<String> {
         let mut trouble = None;
         if lock(&self.home).generator_limit.is_none() {
@@ -234,7 +234,7 @@ impl Controller {
             }
         };
         consider(slot, wanted_now(&home, slot, live, interval.end.millis_since(now)));
-        if now >= interval.middle() {
+        if now >= announcing_ahead(interval) {
             consider(slot.next(), wanted_next(&home, slot.next(), live));
         }
         due
@@ -292,6 +292,12 @@ fn wanted_next(home: &Home, slot: Slot, live: &Live) -> Power {
     let average = |energy: Energy| Power::from_watts(energy.wh().saturating_mul(3600) / seconds.max(1));
     let then = Situation { generation: average(expected.generated), load: average(expected.consumed), ..now };
     selling::wanted(&now).max(selling::wanted(&then))
+}
+
+/// From when on the next slot is announced: the last fifth of a slot. By then the next slot's reservations
+/// are mostly known, so that the storage side can count on the room that they make.
+fn announcing_ahead(interval: Interval) -> Timestamp {
+    interval.end.minus_millis(interval.end.millis_since(interval.start) / 5)
 }
 
 fn inward(power: SignedPower) -> Power {

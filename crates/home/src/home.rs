@@ -432,9 +432,12 @@ impl Home {
         self.transactions.insert(record.number, record);
     }
 
-    /// Takes in what is known of a transaction now. Says nothing new: no changes.
+    /// Takes in what is known of a transaction now. Where that is nothing new, nothing changes.
     pub fn progressed(&mut self, id: &TransactionId, progress: Progress, now: Timestamp) -> Changes {
         let mut changes = Changes::default();
+        if progress.stage() == Some(&Stage::Unknown) {
+            return changes;
+        }
         let Some(record) = self.transactions.values_mut().rev().find(|record| record.id == *id) else {
             return changes;
         };

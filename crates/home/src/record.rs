@@ -98,6 +98,7 @@ pub struct Change {
 /// How far a transaction has come, as the home knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "progress")]
+#[allow(clippy::large_enum_variant)] // Nearly every one of them comes to be known.
 pub enum Progress {
     /// Recorded here; no server has answered for it yet.
     Recorded,

@@ -29,7 +29,7 @@ use wattbook_types::{Genesis, Interval, SlotLength};
 /// The longest real time between two cycles, and between two questions to the servers.
 const SLOWEST: Duration = Duration::from_secs(10);
 /// The shortest real time between two cycles.
-const FASTEST: Duration = Duration::from_millis(400);
+const FASTEST: Duration = Duration::from_millis(100);
 /// Cycles in a slot, where it is neither too short nor too long for that.
 const CYCLES_PER_SLOT: u64 = 5;
 /// How long open connections may keep the process from stopping.

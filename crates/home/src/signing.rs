@@ -28,7 +28,9 @@ pub struct Identity {
     pub generation: Generation,
     /// Length of a slot.
     pub slot_length: SlotLength,
-    /// How long a transaction of this home stays valid, in milliseconds of ledger time.
+    /// How long before a slot its requests are closed, in milliseconds of ledger time.
+    pub gate_lead_ms: u64,
+    /// How long a transaction of this home stays valid at most, in milliseconds of ledger time.
     pub validity_ms: u64,
 }
 
@@ -48,6 +50,7 @@ impl Identity {
             feeder,
             generation,
             slot_length: genesis.rules.slot_length,
+            gate_lead_ms: genesis.rules.gate_lead_ms,
             validity_ms: genesis.rules.max_validity_ms / 2,
         }
     }
@@ -63,10 +66,11 @@ impl Identity {
             generation: self.generation,
             asked: None,
         };
-        self.signed(Body::Sale(sale), valid_from, slot.number())
+        self.signed(Body::Sale(sale), valid_from.plus_millis(self.validity_ms), slot.number())
     }
 
-    /// The second transaction: energy is wanted in a slot, at the battery's terminals.
+    /// The second transaction: energy is wanted in a slot, at the battery's terminals. It is worth nothing
+    /// once the slot's gate has come, and does not outlive it.
     pub fn purchase(&self, order: &PurchaseOrder, now: Timestamp, nonce: u64) -> Transaction {
         let purchase = Purchase {
             battery: self.feeder.battery,
@@ -76,7 +80,9 @@ impl Identity {
             offered: order.offered,
             payment: PaymentMeans::Points,
         };
-        self.signed(Body::Purchase(purchase), now, nonce)
+        let gate = order.slot.start(self.slot_length).minus_millis(self.gate_lead_ms);
+        let valid_until = now.plus_millis(self.validity_ms).min(gate.minus_millis(1));
+        self.signed(Body::Purchase(purchase), valid_until, nonce)
     }
 
     /// The signed reading of what arrived in a slot (B9).
@@ -93,12 +99,12 @@ impl Identity {
         SignedArrival { arrival, signature }
     }
 
-    fn signed(&self, body: Body, valid_from: Timestamp, nonce: u64) -> Transaction {
+    fn signed(&self, body: Body, valid_until: Timestamp, nonce: u64) -> Transaction {
         let payload = Payload {
             ledger: self.ledger,
             holder: self.address,
             destination: Some(AccountId::pool(self.feeder.battery)),
-            valid_until: valid_from.plus_millis(self.validity_ms),
+            valid_until,
             nonce,
             body,
         };

@@ -49,9 +49,11 @@ async fn s1_announces_surplus_and_sends_what_is_accepted() {
     home.cycle(at(0, 120)).await;
     assert_eq!(world.lock().unwrap().announcements.len(), 1, "announced once");
     assert_eq!(world.lock().unwrap().commands, 1, "set once");
-    // From the middle of the slot on, the next one is announced; what is accepted there counts from its start.
+    // In the last fifth of the slot the next one is announced; what is accepted there counts from its start.
     world.lock().unwrap().accepts = Some(1960);
-    home.cycle(at(0, 900)).await;
+    home.cycle(at(0, 1439)).await;
+    assert_eq!(world.lock().unwrap().announcements.len(), 1);
+    home.cycle(at(0, 1440)).await;
     assert_eq!(world.lock().unwrap().announcements.last().map(|a| a.slot), Some(FIRST.next()));
     assert_eq!(switch(&world).send, Power::from_watts(1000));
     world.lock().unwrap().slot_passes(0, 1500, 500, 450, 0);

@@ -56,6 +56,8 @@ async fn b1_expected_need_is_bought_once_before_the_gate() {
     decide(&home, at(2, 600)).await;
     // 400 Wh at home are 409 Wh at the terminals with 2 % lost on the way.
     assert_eq!(purchases(&world), [(3, 409, 200)]);
+    let valid_until = world.lock().unwrap().sent[0].payload.valid_until;
+    assert_eq!(valid_until, at(2, 1200).minus_millis(1), "after the gate it is worth nothing");
     assert!(lock(&home.home).should_draw(FIRST.plus(2)), "from before the slot begins");
     home.stop();
     // A restart in the middle decides nothing twice.

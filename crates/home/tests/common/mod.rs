@@ -354,7 +354,8 @@ pub async fn start_with(folder: &Path, world: &Shared, config: &HomeConfig) -> R
     let home = Arc::new(Mutex::new(Home::new(config, identity, &genesis, utility, remembered)));
     let recorder = Recorder::start(store.clone());
     let around: Arc<Around> = Arc::new(Around(world.clone()));
-    for transaction in lock(&home).unfinished() {
+    let unfinished = lock(&home).unfinished();
+    for transaction in unfinished {
         let taken = around.take(transaction);
         taken.await.expect("taken");
     }
