@@ -1,0 +1,8 @@
+//! The HTTP side over a server that knows a few blocks and answers as it is told.
+
+mod errors;
+mod events;
+mod fake;
+mod limits;
+mod openapi;
+mod pages;

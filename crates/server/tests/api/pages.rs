@@ -1,0 +1,88 @@
+//! The public pages say what the server knows, and lead from one thing to the next.
+
+use super::fake::{Site, member, purchase, sale};
+use std::collections::BTreeSet;
+
+async fn page(site: &Site, path: &str) -> String {
+    let response = site.get(path).await;
+    assert_eq!(response.status(), 200, "{path}");
+    assert!(response.headers()["content-type"].to_str().unwrap().starts_with("text/html"), "{path}");
+    let policy = response.headers()["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'"));
+    response.text().await.unwrap()
+}
+
+/// Where a page leads to.
+fn links(page: &str) -> BTreeSet<String> {
+    let links =
+        page.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap().replace("&amp;", "&"));
+    links.collect()
+}
+
+#[tokio::test]
+async fn the_overview_shows_height_root_battery_prices_lists_and_blocks() {
+    let site = Site::start().await;
+    let overview = page(&site, "/").await;
+    let root = site.fake_state_root();
+    for shown in [
+        "Sunny &lt;Lane&gt;",
+        root.as_str(),
+        "25.000 kWh of 100.000 kWh",
+        "0.120/kWh",
+        "Stored energy",
+        "Requests to buy",
+        "Purchases",
+        "Latest blocks",
+        "1970-01-01 00:00:03",
+        "A demonstration",
+    ] {
+        assert!(overview.contains(shown), "{shown} is missing in {overview}");
+    }
+}
+
+#[tokio::test]
+async fn every_link_of_every_page_leads_somewhere() {
+    let site = Site::start().await;
+    let mut to_visit = BTreeSet::from(["/".to_owned()]);
+    let mut visited = BTreeSet::new();
+    while let Some(path) = to_visit.pop_first() {
+        let response = site.get(&path).await;
+        // The community's own accounts are not in the fake, and the genesis block needs no proof.
+        let missing = path.starts_with("/accounts/") && !path.contains(&member().to_string());
+        let missing = missing || path == "/api/v1/blocks/0/finality";
+        assert_eq!(response.status() == 200, !missing, "{path}");
+        let is_page = response.headers()["content-type"].to_str().unwrap().starts_with("text/html");
+        visited.insert(path);
+        if is_page {
+            to_visit.extend(links(&response.text().await.unwrap()).difference(&visited).cloned());
+        }
+    }
+    for path in ["/blocks/2", "/lists/storage", "/style.css"] {
+        assert!(visited.contains(path), "no page leads to {path}");
+    }
+    assert!(visited.contains(&format!("/accounts/{}", member())));
+    assert!(visited.contains(&format!("/transactions/{}", sale().id())));
+}
+
+#[tokio::test]
+async fn a_transaction_is_told_in_words() {
+    let site = Site::start().await;
+    let text = page(&site, &format!("/transactions/{}", purchase().id())).await;
+    for shown in
+        ["Final, and nothing more will follow", "Asks for 0.700 kWh", "0.700 kWh of 0.700 kWh delivered"]
+    {
+        assert!(text.contains(shown), "{shown} is missing in {text}");
+    }
+    let unknown = page(&site, &format!("/transactions/0x{}", "0".repeat(64))).await;
+    assert!(unknown.contains("does not know"));
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_told_on_a_page() {
+    let site = Site::start().await;
+    for path in ["/blocks/99", "/lists/none", "/lists/storage?before=x", "/accounts/0x00"] {
+        let response = site.get(path).await;
+        assert!(response.status().is_client_error(), "{path}");
+        assert!(response.text().await.unwrap().contains("<h1>"), "{path}");
+    }
+}
