@@ -9,6 +9,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 use wattbook_types::record::Reservation;
 use wattbook_types::report::{Occasion, StorageReport};
@@ -62,8 +63,21 @@ struct Inner {
     file: PathBuf,
     database: Arc<Database>,
     boot_epoch: u32,
-    writes: mpsc::UnboundedSender<Write>,
+    /// Gone when this is dropped, not before.
+    writes: Option<mpsc::UnboundedSender<Write>>,
+    writer: Option<JoinHandle<()>>,
     poisoned: Arc<AtomicBool>,
+}
+
+impl Drop for Inner {
+    /// Waits for the writer, so that the file is free afterwards.
+    fn drop(&mut self) {
+        self.writes = None;
+        if let Some(writer) = self.writer.take() {
+            // Had it panicked, it would have poisoned nothing and answered nobody.
+            let _ = writer.join();
+        }
+    }
 }
 
 struct Write {
@@ -95,11 +109,12 @@ impl Store {
         let (writes, queue) = mpsc::unbounded_channel();
         let (database, poisoned) = (Arc::new(database), Arc::new(AtomicBool::new(false)));
         let (writer_database, writer_poisoned) = (Arc::clone(&database), Arc::clone(&poisoned));
-        let writer = std::thread::Builder::new().name("storage-records".into());
-        writer
+        let writer = std::thread::Builder::new()
+            .name("storage-records".into())
             .spawn(move || write_all(&writer_database, queue, &writer_poisoned))
             .map_err(|error| failed(error.into()))?;
-        Ok(Self(Arc::new(Inner { file, database, boot_epoch, writes, poisoned })))
+        let (writes, writer) = (Some(writes), Some(writer));
+        Ok(Self(Arc::new(Inner { file, database, boot_epoch, writes, writer, poisoned })))
     }
 
     /// How many times these records have been opened, this time included.
@@ -134,7 +149,8 @@ impl Store {
 
     async fn write(&self, entry: Entry) -> Result<(), StoreError> {
         let (done, written) = oneshot::channel();
-        self.0.writes.send(Write { entry, done }).map_err(|_| StoreError::Poisoned)?;
+        let writes = self.0.writes.as_ref().ok_or(StoreError::Poisoned)?;
+        writes.send(Write { entry, done }).map_err(|_| StoreError::Poisoned)?;
         written.await.map_err(|_| StoreError::Poisoned)
     }
 

@@ -1,0 +1,392 @@
+//! A small community for the storage manager's tests: four servers' keys, a battery, two homes, the
+//! simulated world they live in, and a ledger that answers as the test says. Time stands still unless moved.
+#![allow(dead_code, missing_docs)]
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use wattbook_client::api::{DispatchOrder, Outcome, Stage, TransactionStatus};
+use wattbook_client::http::{ClientError, Storage};
+use wattbook_devices::clock::Hand;
+use wattbook_devices::plant::{Plant, WorldSpec};
+use wattbook_devices::profile::{HomeProfile, ProfileStep, Profiles};
+use wattbook_devices::{Clock, DeviceConfig, Quality, registry};
+use wattbook_storage::{LedgerLink, Manager, Parts};
+use wattbook_types::block::{Block, BlockHeader, PROTOCOL_VERSION};
+use wattbook_types::finality::Finality;
+use wattbook_types::genesis::*;
+use wattbook_types::record::Reservation;
+use wattbook_types::transaction::Body;
+use wattbook_types::*;
+
+pub const BATTERY: BatteryId = BatteryId::from_number(1);
+pub const LENGTH: SlotLength = SlotLength::from_seconds(1_800);
+
+pub fn key(number: u8) -> SecretKey {
+    SecretKey::from_seed([number; 32])
+}
+
+pub fn storage_key() -> SecretKey {
+    key(100)
+}
+
+pub fn point(number: u32) -> ConnectionPoint {
+    ConnectionPoint::from_number(number)
+}
+
+pub fn wh(number: u64) -> Energy {
+    Energy::from_wh(number)
+}
+
+/// The beginning of the community's first slot, and so many slots later.
+pub fn slot(number: u64) -> Slot {
+    Slot::from_number(960_000 + number)
+}
+
+pub fn genesis() -> Genesis {
+    let homes = [key(201), key(202)];
+    let account = |key: &SecretKey, role| Account {
+        key: key.public_key(),
+        role,
+        member: key.public_key().account(),
+        opening: Money::ZERO,
+        credit: Money::ZERO,
+        suspended: false,
+    };
+    let mut servers: Vec<_> = (1..=4)
+        .map(|number| Server { key: key(number).public_key(), name: format!("server {number}") })
+        .collect();
+    servers.sort_by_key(|server| server.key);
+    let connection = |(number, home): (u32, &SecretKey)| ConnectionPointSpec {
+        id: point(number),
+        member: home.public_key().account(),
+        battery: BATTERY,
+        line_loss: PerMille::new(20),
+        distance: 100,
+        received: MeterRegister::ZERO,
+        delivered: MeterRegister::ZERO,
+    };
+    Genesis {
+        version: 1,
+        name: "test".into(),
+        time: slot(0).start(LENGTH),
+        clock: LedgerClock::REAL,
+        servers,
+        accounts: vec![
+            account(&storage_key(), Role::Storage),
+            account(&homes[0], Role::Member),
+            account(&homes[1], Role::Member),
+        ],
+        batteries: vec![battery()],
+        connection_points: (1..).zip(&homes).map(connection).collect(),
+        prices: Prices {
+            selling: Price::from_milli_per_kwh(80),
+            buying: Price::from_milli_per_kwh(160),
+            seller_floor: Price::from_milli_per_kwh(50),
+            buyer_cap: Price::from_milli_per_kwh(300),
+            operator_margin: PerMille::new(100),
+        },
+        rules: rules(),
+        contract: Vec::new(),
+        contract_limits: ContractLimits { fuel: 1, memory_pages: 1, stack_height: 1 },
+    }
+}
+
+fn battery() -> Battery {
+    Battery {
+        id: BATTERY,
+        name: "barn".into(),
+        storage: storage_key().public_key().account(),
+        capacity: wh(10_000),
+        charge_limit: Power::from_watts(4_000),
+        discharge_limit: Power::from_watts(4_000),
+        charge_efficiency: PerMille::new(950),
+        discharge_efficiency: PerMille::new(950),
+        standing_loss_ppm_per_hour: 0,
+        import: MeterRegister::ZERO,
+        export: MeterRegister::ZERO,
+        pool_limit: Money::ZERO,
+    }
+}
+
+fn rules() -> Rules {
+    Rules {
+        slot_length: LENGTH,
+        gate_lead_ms: 600_000,
+        delivery_grace_ms: 900_000,
+        sale_deadline_ms: 3_600_000,
+        purchase_horizon_ms: 86_400_000,
+        report_max_age_ms: 3_600_000,
+        time_tolerance_ms: 60_000,
+        loss_tolerance: PerMille::new(20),
+        loss_tolerance_wh: wh(5),
+        smallest_order: wh(100),
+        max_orders_per_clearing: 100,
+        max_open_orders: 10,
+        max_validity_ms: 86_400_000,
+        seen_retention_ms: 0,
+        max_deadlines_per_block: 10,
+        max_ahead_real_ms: 500,
+        max_behind_real_ms: 5_000,
+        epoch_blocks: 1_000_000,
+        max_block_bytes: 1 << 20,
+    }
+}
+
+/// Home 1 has 1 kWh to spare in each of the first 40 slots, home 2 always needs 980 Wh.
+fn profiles(start: Timestamp) -> Profiles {
+    let home = |generation, consumption| HomeProfile {
+        name: String::new(),
+        steps: vec![
+            ProfileStep {
+                generation: wh(generation),
+                consumption: wh(consumption),
+                quality: Quality::Measured
+            };
+            40
+        ],
+    };
+    Profiles::new(start, 1_800, vec![home(1_500, 500), home(0, 980)]).unwrap()
+}
+
+/// What the ledger says to reports.
+pub type Answers = dyn Fn(&Transaction) -> Result<TransactionStatus, ClientError> + Send + Sync;
+
+/// A ledger that keeps what it is sent and answers as it is told.
+pub struct FakeLedger {
+    pub sent: Mutex<Vec<Transaction>>,
+    pub answers: Mutex<Box<Answers>>,
+    pub asked: tokio::sync::Notify,
+}
+
+impl FakeLedger {
+    pub fn new() -> Arc<Self> {
+        let (sent, asked) = (Mutex::default(), tokio::sync::Notify::new());
+        Arc::new(Self { sent, answers: Mutex::new(Box::new(|sent| Ok(in_ledger(sent)))), asked })
+    }
+
+    pub fn answer(
+        &self,
+        answers: impl Fn(&Transaction) -> Result<TransactionStatus, ClientError> + Send + Sync + 'static,
+    ) {
+        *self.answers.lock().unwrap() = Box::new(answers);
+    }
+
+    /// Waits until what was sent fulfils something; fails after half a minute.
+    pub async fn until(&self, what: &str, enough: impl Fn(&[Transaction]) -> bool) {
+        let waiting = async {
+            loop {
+                let asked = self.asked.notified();
+                if enough(&self.sent.lock().unwrap()) {
+                    return;
+                }
+                asked.await;
+            }
+        };
+        let half_a_minute = std::time::Duration::from_secs(30);
+        tokio::time::timeout(half_a_minute, waiting).await.unwrap_or_else(|_| panic!("waiting for {what}"));
+    }
+}
+
+impl LedgerLink for FakeLedger {
+    fn submit<'a>(
+        &'a self,
+        transaction: &'a Transaction,
+    ) -> Pin<Box<dyn Future<Output = Result<TransactionStatus, ClientError>> + Send + 'a>> {
+        self.sent.lock().unwrap().push(transaction.clone());
+        let answer = (self.answers.lock().unwrap())(transaction);
+        self.asked.notify_waiters();
+        Box::pin(async { answer })
+    }
+}
+
+pub fn in_ledger(transaction: &Transaction) -> TransactionStatus {
+    let stage = Stage::Final {
+        height: Height::from_number(1),
+        time: Timestamp::default(),
+        outcome: Outcome::default(),
+    };
+    TransactionStatus { id: transaction.id(), stage }
+}
+
+/// The world and its clock.
+pub struct Site {
+    pub plant: Plant,
+    pub clock: Clock,
+    pub hand: Hand,
+    pub genesis: Genesis,
+}
+
+impl Site {
+    pub async fn new() -> Self {
+        Self::remembering(2_048).await
+    }
+
+    /// With meters that remember so many slots.
+    pub async fn remembering(slots: usize) -> Self {
+        let genesis = genesis();
+        let (clock, hand) = Clock::manual(genesis.time);
+        let mut spec = WorldSpec::of_genesis(&genesis, Arc::new(profiles(genesis.time))).unwrap();
+        spec.remembered_slots = slots;
+        let plant = Plant::start(spec, clock.clone(), ([127, 0, 0, 1], 0).into()).await.unwrap();
+        plant.with(|world| {
+            // The homes send and draw whatever the battery's side lets through.
+            world.set_switch(point(1), Some(Power::MAX), None).unwrap();
+            world.set_switch(point(2), None, Some(Power::MAX)).unwrap();
+        });
+        Self { plant, clock, hand, genesis }
+    }
+
+    /// The feeder of home 1 accepts for so many slots from the present one on.
+    pub fn accept(&self, slots: u64) {
+        self.plant.with(|world| {
+            for ahead in 0..slots {
+                let slot = world.slot().plus(ahead);
+                world.set_plan(point(1), slot, Some(Power::MAX), None).unwrap();
+            }
+        });
+    }
+
+    /// Moves time to the end of a slot.
+    pub fn end_slot(&self, number: u64) {
+        self.hand.set(slot(number).end(LENGTH));
+    }
+
+    pub async fn manager(&self, data: &Path, ledger: Arc<FakeLedger>) -> Manager {
+        Manager::start(self.parts(data, ledger)).await.unwrap()
+    }
+
+    pub fn parts(&self, data: &Path, ledger: Arc<FakeLedger>) -> Parts {
+        let devices = DeviceConfig { driver: "plant".into(), address: self.plant.address().to_string() };
+        Parts {
+            genesis: self.genesis.clone(),
+            battery: BATTERY,
+            key: storage_key(),
+            clock: self.clock.clone(),
+            site: registry::open_storage(&devices, BATTERY).unwrap(),
+            data: data.to_owned(),
+            ledger,
+            listen: ([127, 0, 0, 1], 0).into(),
+        }
+    }
+}
+
+pub fn client(manager: &Manager) -> Storage {
+    Storage::new(&format!("http://{}", manager.address())).unwrap()
+}
+
+pub fn report_of(transaction: &Transaction) -> &StorageReport {
+    let Body::Report(report) = &transaction.payload.body else { panic!("not a report") };
+    report
+}
+
+pub fn reservation(purchase: u8, at: u32, slot: Slot, energy: u64) -> Reservation {
+    Reservation {
+        purchase: TransactionId::from_bytes([purchase; 32]),
+        buyer: key(202).public_key().account(),
+        battery: BATTERY,
+        connection_point: point(at),
+        slot,
+        energy: wh(energy),
+        price: Price::from_milli_per_kwh(160),
+        parts: Vec::new(),
+    }
+}
+
+/// How a dispatch order is made; changed by tests that forge one.
+pub struct Order {
+    pub genesis: Genesis,
+    /// What stands in the block.
+    pub records: Vec<Record>,
+    /// What is sent along as the record, by its place.
+    pub place: usize,
+    /// Whose signatures the certificate carries.
+    pub signers: Vec<SecretKey>,
+}
+
+impl Order {
+    /// A right one, signed by three of four.
+    pub fn new(genesis: &Genesis, reservation: Reservation) -> Self {
+        let other = self::reservation(255, 1, slot(3), 7);
+        Self {
+            genesis: genesis.clone(),
+            records: vec![Record::Reservation(other), Record::Reservation(reservation)],
+            place: 1,
+            signers: (1..=3).map(key).collect(),
+        }
+    }
+
+    pub fn make(&self) -> DispatchOrder {
+        let genesis = &self.genesis;
+        let header = BlockHeader {
+            protocol_version: PROTOCOL_VERSION,
+            ledger: genesis.ledger_id(),
+            height: Height::from_number(5),
+            parent: BlockId::default(),
+            time: genesis.time,
+            transactions_root: Block::transactions_root(&[]),
+            records_root: Block::records_root(&self.records),
+            state_root: Hash::default(),
+            contract: Hash::default(),
+            next_servers: genesis.server_set().hash(),
+            proposer: key(1).public_key(),
+        };
+        let signed = header.sign(&key(1));
+        let certificate = certificate(genesis, &signed.id(), &self.signers);
+        let finality = Finality { certificate, headers: vec![signed] };
+        let leaves = self.records.iter().map(|record| borsh::to_vec(record).unwrap());
+        DispatchOrder {
+            record: hex::encode(&borsh::to_vec(&self.records[self.place]).unwrap()),
+            path: merkle::path(leaves, self.place).unwrap(),
+            finality: hex::encode(&borsh::to_vec(&finality).unwrap()),
+        }
+    }
+}
+
+/// A certificate as `wattbook_types::finality` describes it.
+fn certificate(genesis: &Genesis, block: &BlockId, signers: &[SecretKey]) -> Vec<u8> {
+    let servers = genesis.server_set();
+    let proposal = [&[0, 9, 8][..], block.as_bytes()].concat();
+    let namespace = [&genesis.ledger_id().as_bytes()[..], b"_FINALIZE"].concat();
+    let message = [&[namespace.len() as u8][..], &namespace, &proposal].concat();
+    let place = |key: &SecretKey| servers.keys().iter().position(|server| *server == key.public_key());
+    let votes: std::collections::BTreeMap<usize, Signature> =
+        signers.iter().filter_map(|key| Some((place(key)?, key.sign(&message)))).collect();
+    let mut bytes = proposal;
+    bytes.extend_from_slice(&(servers.keys().len() as u64).to_be_bytes());
+    bytes.push(votes.keys().fold(0, |bits, place| bits | 1 << place));
+    bytes.push(votes.len() as u8);
+    for Signature::Ed25519(signature) in votes.values() {
+        bytes.extend_from_slice(signature);
+    }
+    bytes
+}
+
+/// A page as it comes, for what the typed client does not show.
+pub async fn get(address: std::net::SocketAddr, path: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+/// The codes of a problem by what was tried.
+pub fn code<T: std::fmt::Debug>(answer: Result<T, ClientError>) -> String {
+    match answer {
+        Err(ClientError::Problem { problem, .. }) => problem.code,
+        other => panic!("expected a problem, got {other:?}"),
+    }
+}
+
+/// Counts by number.
+pub fn times(sent: &[Transaction]) -> HashMap<u64, usize> {
+    let mut times = HashMap::new();
+    for transaction in sent {
+        *times.entry(report_of(transaction).sequence).or_default() += 1;
+    }
+    times
+}
