@@ -27,6 +27,17 @@ fn main() {
         measure(&contract, &book(requests, lots, 1, 2), "equal");
         measure(&contract, &book(requests, lots, 500, 1_000), "plenty");
     }
+    measure(&contract, &book(20_000, 20_000, 20_000, 2), "spread");
+    measure(&contract, &book(20_000, 20_000, 1, 2), "equal");
+    measure(&contract, &book(100, 20_000, 500, 2), "spread");
+    println!(
+        "memory for 20,000 requests and 5,000 lots: {} pages of 64 KiB",
+        pages(&book(20_000, 5_000, 1, 2))
+    );
+    println!(
+        "memory for 20,000 requests and 20,000 lots: {} pages of 64 KiB",
+        pages(&book(20_000, 20_000, 1, 2))
+    );
     println!("\n100 million units of fuel, spent by a contract that never ends on");
     for (what, body) in ENDLESS {
         exhaust(what, body);
@@ -64,6 +75,16 @@ fn exhaust(what: &str, body: &str) {
     let begun = Instant::now();
     let failure = contract.clear(&clearing).expect_err("it never ends");
     println!("{what:<16} {:>8.1} ms  {failure}", begun.elapsed().as_secs_f64() * 1e3);
+}
+
+/// The fewest pages of memory with which the default rule can decide.
+fn pages(clearing: &Clearing) -> u32 {
+    let enough = |memory_pages: &u32| {
+        let limits = ContractLimits { memory_pages: *memory_pages, ..LIMITS };
+        let contract = Contract::load(wattbook_market::CONTRACT, &limits);
+        contract.is_ok_and(|contract| contract.clear(clearing).is_ok())
+    };
+    (1..LIMITS.memory_pages).find(enough).expect("the limit is wide")
 }
 
 /// One line of the table.

@@ -5,6 +5,7 @@
 
 use crate::order::{sort, sort_by_name};
 use crate::template::{Bid, Offer, Rule};
+use alloc::vec;
 use alloc::vec::Vec;
 use wattbook_types::clearing::{Clearing, Lot, Request};
 use wattbook_types::{ConnectionPoint, PerMille};
@@ -49,17 +50,42 @@ pub(crate) fn offers<R: Rule>(clearing: &Clearing) -> Vec<Offer> {
 }
 
 /// The loss on the way to each connection point.
-struct Ways(Vec<(ConnectionPoint, PerMille)>);
+enum Ways {
+    /// By number from the lowest on, where numbers lie close together as they mostly do: found at once.
+    Close(u32, Vec<Option<PerMille>>),
+    /// By ascending number.
+    Far(Vec<(ConnectionPoint, PerMille)>),
+}
 
 impl Ways {
     fn new(clearing: &Clearing) -> Self {
         let mut ways: Vec<_> = clearing.paths.iter().map(|path| (path.connection_point, path.loss)).collect();
         sort(&mut ways, |(point, _)| u64::from(point.number()));
-        Self(ways)
+        let (Some((lowest, _)), Some((highest, _))) = (ways.first(), ways.last()) else {
+            return Self::Far(ways);
+        };
+        let lowest = lowest.number();
+        let span = (highest.number() - lowest) as usize;
+        if span / 4 > ways.len() {
+            return Self::Far(ways);
+        }
+        let mut by_number = vec![None; span + 1];
+        for (point, loss) in ways {
+            if let Some(place) = by_number.get_mut((point.number() - lowest) as usize) {
+                // Should a point be listed twice, its first way counts.
+                place.get_or_insert(loss);
+            }
+        }
+        Self::Close(lowest, by_number)
     }
 
     fn loss(&self, to: ConnectionPoint) -> Option<PerMille> {
-        let first = self.0.partition_point(|(point, _)| *point < to);
-        self.0.get(first).filter(|(point, _)| *point == to).map(|(_, loss)| *loss)
+        match self {
+            Self::Close(lowest, by_number) => *by_number.get(to.number().checked_sub(*lowest)? as usize)?,
+            Self::Far(ways) => {
+                let place = ways.partition_point(|(point, _)| *point < to);
+                ways.get(place).filter(|(point, _)| *point == to).map(|(_, loss)| *loss)
+            }
+        }
     }
 }

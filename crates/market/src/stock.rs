@@ -101,7 +101,7 @@ impl Stock {
         let mut missing = energy.min(self.available());
         self.budget = self.budget.saturating_sub(missing);
         self.covered_left -= u128::from(missing.wh());
-        let mut parts = Vec::new();
+        let mut parts = Vec::with_capacity(1);
         while !missing.is_zero() {
             let (Some(offer), Some(left)) = (self.lots.get(self.next), self.left.get_mut(self.next)) else {
                 break;

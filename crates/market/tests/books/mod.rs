@@ -27,15 +27,23 @@ fn book_of(
     let lossy = prop::collection::btree_map(0..6u32, 0..4u16, 0..6);
     let limits = (price, prop_oneof![Just(0), Just(1), 2..60u64]);
     let deliverable = prop_oneof![Just(u64::MAX), 0..2_000u64];
-    (lots, requests, lossy, limits, deliverable).prop_map(|(lots, requests, lossy, limits, deliverable)| {
-        let mut clearing = empty(Energy::from_wh(deliverable));
-        clearing.prices.buyer_cap = Price::from_milli_per_kwh(limits.0.saturating_add(2));
-        clearing.prices.smallest = Energy::from_wh(limits.1);
-        clearing.lots = lots;
-        clearing.requests = requests;
-        clearing.paths = lossy.into_iter().map(|(point, loss)| path(point, loss)).collect();
-        canonical(clearing)
-    })
+    let apart = prop_oneof![Just(1), Just(700_000_000)];
+    (lots, requests, lossy, limits, deliverable, apart).prop_map(
+        |(lots, requests, lossy, limits, deliverable, apart)| {
+            let mut clearing = empty(Energy::from_wh(deliverable));
+            clearing.prices.buyer_cap = Price::from_milli_per_kwh(limits.0.saturating_add(2));
+            clearing.prices.smallest = Energy::from_wh(limits.1);
+            clearing.lots = lots;
+            clearing.requests = requests;
+            clearing.paths = lossy.into_iter().map(|(point, loss)| path(point, loss)).collect();
+            let far =
+                |point: &mut ConnectionPoint| *point = ConnectionPoint::from_number(point.number() * apart);
+            clearing.lots.iter_mut().for_each(|lot| far(&mut lot.connection_point));
+            clearing.requests.iter_mut().for_each(|request| far(&mut request.connection_point));
+            clearing.paths.iter_mut().for_each(|path| far(&mut path.connection_point));
+            canonical(clearing)
+        },
+    )
 }
 
 /// Nothing asked and nothing stored.
