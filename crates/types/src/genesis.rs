@@ -161,7 +161,7 @@ pub struct Rules {
     pub time_tolerance_ms: u64,
     /// How far sent and received energy may be apart, beyond the line's loss, in thousandths of the sent.
     pub loss_tolerance: PerMille,
-    /// And in any case this much.
+    /// Added to that tolerance, so that small amounts are not refused for a meter's last digit.
     pub loss_tolerance_wh: Energy,
     /// The smallest purchase.
     pub smallest_order: Energy,

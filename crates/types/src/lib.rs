@@ -11,6 +11,7 @@
 
 extern crate alloc;
 
+mod bounded;
 pub mod clearing;
 pub mod hex;
 pub mod id;

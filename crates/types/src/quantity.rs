@@ -4,6 +4,7 @@
 //! conversion from a bare integer except through a constructor that names the unit.
 //! Not here: signed power, which exists only where devices are controlled.
 
+use crate::bounded::decode_checked;
 use borsh::{BorshDeserialize, BorshSerialize};
 use core::fmt;
 
@@ -155,20 +156,13 @@ impl Money {
     }
 }
 
-/// A rate in thousandths, 0 to 1000; bytes that say more are refused.
+/// A rate in thousandths, 0 to 1000; bytes or JSON that say more are refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize)]
-#[cfg_attr(feature = "ledger", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "ledger", derive(serde::Serialize))]
 #[cfg_attr(feature = "ledger", serde(transparent))]
 pub struct PerMille(u16);
 
-impl BorshDeserialize for PerMille {
-    fn deserialize_reader<R: borsh::io::Read>(reader: &mut R) -> borsh::io::Result<Self> {
-        match u16::deserialize_reader(reader)? {
-            thousandths @ 0..=1000 => Ok(Self(thousandths)),
-            _ => Err(borsh::io::Error::new(borsh::io::ErrorKind::InvalidData, "more than the whole")),
-        }
-    }
-}
+decode_checked!(PerMille, u16, "more than the whole");
 
 impl PerMille {
     /// None of it.
@@ -177,6 +171,11 @@ impl PerMille {
     /// From thousandths; more than the whole counts as the whole.
     pub const fn new(thousandths: u16) -> Self {
         Self(if thousandths > 1000 { 1000 } else { thousandths })
+    }
+
+    /// From thousandths, or `None` where they are more than the whole.
+    pub const fn checked(thousandths: u16) -> Option<Self> {
+        if thousandths > 1000 { None } else { Some(Self(thousandths)) }
     }
 
     /// As thousandths.

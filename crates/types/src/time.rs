@@ -3,6 +3,7 @@
 //! Always: a time is a whole number of milliseconds of ledger time since 1970-01-01T00:00:00Z; a slot is
 //! numbered from that same instant. Not here: any clock. Time is an argument.
 
+use crate::bounded::decode_checked;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 /// A moment of ledger time: milliseconds since 1970-01-01T00:00:00Z.
@@ -45,11 +46,13 @@ impl Timestamp {
     }
 }
 
-/// How long a slot is, in whole seconds (1800 by default, never 0).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-#[cfg_attr(feature = "ledger", derive(serde::Serialize, serde::Deserialize))]
+/// How long a slot is, in whole seconds (1800 by default, never 0); bytes or JSON that say 0 are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize)]
+#[cfg_attr(feature = "ledger", derive(serde::Serialize))]
 #[cfg_attr(feature = "ledger", serde(transparent))]
 pub struct SlotLength(u32);
+
+decode_checked!(SlotLength, u32, "a slot of no length");
 
 impl SlotLength {
     /// From seconds; a slot lasts at least one.
@@ -57,9 +60,14 @@ impl SlotLength {
         Self(if seconds == 0 { 1 } else { seconds })
     }
 
+    /// From seconds, or `None` where there are none.
+    pub const fn checked(seconds: u32) -> Option<Self> {
+        if seconds == 0 { None } else { Some(Self(seconds)) }
+    }
+
     /// As seconds.
     pub const fn seconds(self) -> u64 {
-        if self.0 == 0 { 1 } else { self.0 as u64 }
+        self.0 as u64
     }
 
     /// As milliseconds.

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use wattbook_types::merkle;
 use wattbook_types::{
-    AccountId, Block, Energy, LedgerClock, Money, PerMille, Power, Price, PublicKey, Signature, Timestamp,
-    hex,
+    AccountId, Block, Energy, Genesis, LedgerClock, Money, PerMille, Power, Price, PublicKey, Signature,
+    SlotLength, Timestamp, hex,
 };
 
 fn folder() -> PathBuf {
@@ -218,6 +218,58 @@ fn l11_rounding() {
         "rounding.json",
         &json!({ "costs": costs, "covering": covering, "shares": shares, "power": power }),
     );
+}
+
+/// Whether a number is one of a type, which its bytes and its JSON must agree on.
+fn is_one<T>(bytes: &[u8], number: u32) -> bool
+where
+    T: borsh::BorshDeserialize + borsh::BorshSerialize + serde::de::DeserializeOwned + serde::Serialize,
+{
+    let from_bytes = borsh::from_slice::<T>(bytes).ok();
+    let from_json = serde_json::from_value::<T>(json!(number)).ok();
+    assert_eq!(from_bytes.is_some(), from_json.is_some(), "{number}");
+    for value in from_bytes.iter().chain(&from_json) {
+        assert_eq!((borsh::to_vec(value).unwrap().as_slice(), json!(value)), (bytes, json!(number)));
+    }
+    from_bytes.is_some()
+}
+
+#[test]
+fn rates_above_the_whole_and_slots_of_no_length_are_malformed() {
+    let rates = [0, 1, 999, 1_000, 1_001, 1_256, u16::MAX].map(|number: u16| {
+        let bytes = number.to_le_bytes();
+        let good = is_one::<PerMille>(&bytes, number.into());
+        assert_eq!(good, number <= 1_000);
+        json!({ "number": number, "bytes": hex::encode(&bytes), "good": good })
+    });
+    let lengths = [0, 1, 256, 1_800, u32::MAX].map(|number: u32| {
+        let bytes = number.to_le_bytes();
+        let good = is_one::<SlotLength>(&bytes, number);
+        assert_eq!(good, number > 0);
+        json!({ "number": number, "bytes": hex::encode(&bytes), "good": good })
+    });
+    check("ranges.json", &json!({ "per_mille": rates, "slot_length": lengths }));
+}
+
+/// The sample genesis, decoded from JSON in which one value was replaced.
+fn genesis_with(pointer: &str, value: u32) -> Result<Genesis, serde_json::Error> {
+    let mut text = json!(samples::genesis());
+    *text.pointer_mut(pointer).expect("it is there") = json!(value);
+    serde_json::from_value(text)
+}
+
+#[test]
+fn a_genesis_with_a_value_out_of_range_is_malformed() {
+    for (pointer, bad, good) in [
+        ("/rules/slot_length", 0, 1_800),
+        ("/rules/loss_tolerance", 1_001, 1_000),
+        ("/prices/operator_margin", 1_001, 1_000),
+        ("/batteries/0/charge_efficiency", 1_001, 1_000),
+        ("/connection_points/0/line_loss", 1_001, 1_000),
+    ] {
+        assert!(genesis_with(pointer, bad).is_err(), "{pointer}");
+        assert!(genesis_with(pointer, good).is_ok(), "{pointer}");
+    }
 }
 
 #[test]

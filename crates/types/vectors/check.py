@@ -65,6 +65,16 @@ def number(size):
     )
 
 
+def bounded(inner, smallest, largest):
+    def read(source):
+        value = inner.read(source)
+        if not smallest <= value <= largest:
+            raise Malformed("out of range")
+        return value
+
+    return Codec(read, inner.write)
+
+
 def optional(inner):
     def read(source):
         flag = source.take(1)[0]
@@ -246,7 +256,7 @@ def address(key):
 
 battery_id, connection_point = u16, u32
 energy = power = money = price = register = timestamp = slot = height = u64
-per_mille = u16
+per_mille, slot_length = bounded(u16, 0, 1000), bounded(u32, 1, 2**32 - 1)
 interval = structure(start=timestamp, end=timestamp)
 clock = structure(real_origin=u64, ledger_origin=timestamp, rate=u32, rate_per=u32, accelerated=boolean)
 
@@ -337,7 +347,7 @@ point_spec = structure(
 )
 prices = structure(selling=price, buying=price, seller_floor=price, buyer_cap=price, operator_margin=per_mille)
 rules = structure(
-    slot_length=u32, gate_lead_ms=u64, delivery_grace_ms=u64, sale_deadline_ms=u64, purchase_horizon_ms=u64,
+    slot_length=slot_length, gate_lead_ms=u64, delivery_grace_ms=u64, sale_deadline_ms=u64, purchase_horizon_ms=u64,
     report_max_age_ms=u64, time_tolerance_ms=u64, loss_tolerance=per_mille, loss_tolerance_wh=energy,
     smallest_order=energy, max_orders_per_clearing=u32, max_open_orders=u32, max_validity_ms=u64,
     seen_retention_ms=u64, max_deadlines_per_block=u32, max_ahead_real_ms=u64, max_behind_real_ms=u64,
@@ -593,7 +603,7 @@ def is_final(proof, ledger, servers):
 # --- Section 11: clearing. ---
 
 clearing = structure(
-    version=u16, slot=slot, slot_length=u32,
+    version=u16, slot=slot, slot_length=slot_length,
     battery=structure(battery=battery_id, stored=energy, capacity=energy, deliverable=energy, discharge_limit=power),
     prices=structure(buyer_cap=price, smallest=energy),
     lots=list_of(structure(
@@ -784,6 +794,14 @@ def check_numbers():
         expect(row["money"] * row["rate"] // 1000 == row["share"], "share")
     for row in vectors["power"]:
         expect(row["power"] * row["seconds"] // 3600 == row["energy"], "energy of power")
+    vectors = load("ranges.json")
+    for name, codec in (("per_mille", per_mille), ("slot_length", slot_length)):
+        for row in vectors[name]:
+            try:
+                good = decode(codec, raw(row["bytes"])) == row["number"]
+            except Malformed:
+                good = False
+            expect(good == row["good"], f"range of {name}: {row['number']}")
     vectors = load("time.json")
     c = vectors["clock"]
     for row in vectors["to_ledger"]:
