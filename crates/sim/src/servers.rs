@@ -90,7 +90,9 @@ impl Servers {
         if let Some(running) = self.running[index].take() {
             let node = Arc::downgrade(running.server.node());
             drop(running);
-            assert!(node.upgrade().is_none(), "nothing of server {index} is left");
+            // Its tasks are told to stop; the last of them notice it when it is their turn.
+            let gone = self.world.until(Duration::from_secs(1), || node.upgrade().is_none()).await;
+            assert!(gone, "nothing of server {index} is left");
         }
         disk.crash(disk.unsynced() * kept_per_mille as usize / 1000);
     }

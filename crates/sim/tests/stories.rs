@@ -1,5 +1,7 @@
 //! Four whole servers, a battery and trading homes, under the faults that a story tells. What is checked in
 //! every one of them stands in `town`, `story` and `witness`.
+//!
+//! More seeds: `WATTBOOK_SIM_SEEDS=100..200 cargo test -p wattbook-sim -- --ignored`.
 
 use wattbook_sim::story::Story;
 
@@ -22,8 +24,48 @@ fn everything(seed: u64) -> Story {
 
 #[test]
 fn s6_l12_nothing_final_is_lost_and_trading_goes_on_after_loss_crash_and_partition() {
-    let ending = everything(1).play();
-    println!("{ending:?}");
-    let sums = &ending.sums;
+    let sums = everything(1).play().sums;
     assert!(sums.sales > 15 && sums.purchases > 15 && sums.deliveries > 5, "{sums:?}");
+}
+
+#[test]
+fn p4_the_same_seed_gives_the_same_run_and_another_another() {
+    let story = |seed| Story::new(seed).slots(1).lose(50).crash(2).slots(1).restart(2).play();
+    let (once, again, other) = (story(7), story(7), story(8));
+    assert_eq!(once, again);
+    assert_ne!(once.trace, other.trace);
+    assert_ne!(once.sums.last, other.sums.last);
+}
+
+#[test]
+fn l12_servers_whose_disk_fails_in_the_middle_of_a_write_come_back() {
+    let mut story = Story::new(3).slots(2);
+    for (server, writes) in [(0, 0), (1, 7), (2, 16), (3, 33)] {
+        story = story.crash_writing(server, writes).pass(3).restart(server);
+    }
+    story.slots(1).play();
+}
+
+#[test]
+fn l12_the_power_fails_everywhere_twice() {
+    Story::new(4).slots(2).power_fails().slots(1).lose(80).slots(1).power_fails().slots(1).play();
+}
+
+#[test]
+fn m10_every_made_up_story_of_these_seeds_ends_well() {
+    for seed in 0..6 {
+        Story::by_chance(seed).play();
+    }
+}
+
+#[test]
+#[ignore = "as many seeds as WATTBOOK_SIM_SEEDS says (0..50), some seconds each"]
+fn m10_every_made_up_story_of_many_seeds_ends_well() {
+    let wanted = std::env::var("WATTBOOK_SIM_SEEDS").unwrap_or_else(|_| "0..50".to_owned());
+    let (first, end) = wanted.split_once("..").expect("WATTBOOK_SIM_SEEDS=FIRST..END");
+    let number = |text: &str| text.parse::<u64>().expect("WATTBOOK_SIM_SEEDS=FIRST..END");
+    for seed in number(first)..number(end) {
+        println!("seed {seed}: {}", Story::by_chance(seed));
+        Story::by_chance(seed).play();
+    }
 }
