@@ -1,8 +1,9 @@
 //! Taking transactions in: from members, from the storage side, and from other servers.
 //!
 //! Always: checks go from cheap to dear and in the order of `Refusal`; no signature is checked twice; a
-//! transaction that comes again answers where it stands and counts once; what was submitted here goes to
-//! all other servers once, what they passed on never goes further. A refusal is remembered under the
+//! transaction that comes again answers where it stands and counts once (one that was refused is looked at
+//! again: what was too early may be in time now); what was submitted here goes to all other servers once,
+//! what they passed on never goes further. A refusal is remembered under the
 //! transaction's name only after its signature was found good, so that nobody can have another's
 //! transaction refused by sending it under a bad signature. What may still become good waits, and is
 //! looked at again when a block is final and when time passes.
@@ -25,7 +26,7 @@ use wattbook_types::{PublicKey, Refusal, Timestamp, Transaction, TransactionId};
 /// Version of messages between servers; their first byte.
 const GOSSIP_VERSION: u8 = 1;
 /// The most transactions in a message.
-const GOSSIP_MOST: usize = 512;
+const GOSSIP_MOST: usize = 256;
 /// How long transactions are collected for a message while messages are frequent.
 const GOSSIP_PAUSE: Duration = Duration::from_millis(5);
 /// Bytes of a message after which it is sent at once.
@@ -198,13 +199,8 @@ impl Node {
     }
 
     fn is_known(&self, id: &TransactionId) -> bool {
-        {
-            let pool = self.pool();
-            if pool.get(id).is_some() || pool.refused(id).is_some() {
-                return true;
-            }
-        }
-        self.store.place(id).ok().flatten().is_some()
+        let waits = self.pool().get(id).is_some();
+        waits || self.store.place(id).ok().flatten().is_some()
     }
 
     /// The signature is good: what do the rules say?

@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// The shortest pause between two questions about a battery.
 const PAUSE: Duration = Duration::from_millis(200);
 /// The longest.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Reports asked for at once.
 const AT_ONCE: u32 = 100;
 

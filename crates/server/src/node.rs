@@ -34,7 +34,7 @@ const RECENT_BLOCKS: usize = 256;
 /// Events that a slow listener may be behind.
 const EVENTS: usize = 1_024;
 /// Good signatures that are remembered.
-const SIGNATURES: usize = 65_536;
+const SIGNATURES: usize = 32_768;
 /// How long a transaction that could not follow a block is left alone.
 pub(crate) const UNFIT_FOR: Duration = Duration::from_secs(1);
 /// Transactions that are looked at between two looks at the pool.

@@ -25,7 +25,7 @@ use wattbook_ledger::{GenesisError, Ledger};
 use wattbook_types::BatteryId;
 
 /// How often the node is told that time passes.
-const TICK: Duration = Duration::from_millis(5);
+const TICK: Duration = Duration::from_millis(10);
 
 /// Why a server could not start, or stopped.
 #[derive(Debug, thiserror::Error)]

@@ -107,6 +107,9 @@ pub struct Rows {
 /// One key of the state and its new value; `None` where it was removed.
 pub type Change = (Vec<u8>, Option<Vec<u8>>);
 
+/// One key of the state and its value.
+pub type StateEntry = (Vec<u8>, Vec<u8>);
+
 /// A server's durable store.
 pub struct Store {
     database: Database,
@@ -286,7 +289,7 @@ impl Store {
     }
 
     /// The whole state after the last block, by ascending key.
-    pub fn state(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    pub fn state(&self) -> Result<Vec<StateEntry>, StoreError> {
         let transaction = self.database.begin_read().map_err(read)?;
         let state = match transaction.open_table(STATE) {
             Ok(state) => state,

@@ -120,7 +120,7 @@ fn s2_copies_count_once_whichever_server_gets_them_and_a_replay_answers_with_the
     b.gossip(server_key(0).public_key(), messages[0].clone(), now);
 
     let block = step(&b, later(now, 10)).unwrap();
-    assert_eq!(block.transactions, [purchase.clone()]);
+    assert_eq!(block.transactions, std::slice::from_ref(&purchase));
     assert!(matches!(a.verify(&last_block(&a), &block, Some(later(now, 20))), Verdict::Valid));
     a.finalize(&block, later(now, 30)).unwrap();
     for node in [&a, &b] {
@@ -233,8 +233,19 @@ fn s5_a_sale_whose_report_never_comes_is_refused_at_its_deadline_and_says_why() 
     node.tick(after);
     assert_eq!(stage(&node, &sale.id(), after), Stage::Refused { reason: Refusal::ReceptionMissing });
     assert!(events.try_recv().is_ok());
-    let again = node.submit(sale, after).unwrap().stage;
-    assert_eq!(again, Stage::Refused { reason: Refusal::ReceptionMissing });
+    assert_eq!(node.submit(sale, after), Err(Refusal::ReceptionMissing));
+    assert_eq!(build(&node, after).transactions, []);
+}
+
+#[test]
+fn s2_a_sale_that_was_sent_too_early_can_be_sent_again() {
+    let node = node(0);
+    let sale = People::of(&genesis()).sale(1, FIRST, 1000);
+    let early = at(FIRST, 20);
+    assert_eq!(node.submit(sale.clone(), early), Err(Refusal::IntervalInvalid));
+    assert_eq!(stage(&node, &sale.id(), early), Stage::Refused { reason: Refusal::IntervalInvalid });
+    let waiting = Stage::Waiting { reason: Refusal::ReceptionUnknown };
+    assert_eq!(node.submit(sale, at(FIRST + 1, 0)).unwrap().stage, waiting);
 }
 
 #[test]
