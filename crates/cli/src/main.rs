@@ -4,7 +4,13 @@
 //! a command line that is not understood. Not here: what the parts do (their own crates).
 
 mod demo;
+mod list;
 mod process;
+mod status;
+mod table;
+mod target;
+mod trade;
+mod units;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -22,6 +28,14 @@ struct Cli {
 enum Command {
     /// Show a whole community on this machine: servers, a battery, and homes that trade
     Demo(demo::options::Options),
+    /// Ask a home to send surplus to the battery and sell it
+    Sell(trade::SellOptions),
+    /// Ask for energy from the battery
+    Buy(trade::BuyOptions),
+    /// Show one of the three public lists
+    List(list::Options),
+    /// Show how the community, a home or a transaction stands
+    Status(status::Options),
     /// Run an authentication server
     Server(process::Options),
     /// Run the storage manager of a battery
@@ -47,6 +61,10 @@ fn main() -> ExitCode {
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Demo(options) => return demo::run(options).await,
+        Command::Sell(options) => trade::sell(&options).await?,
+        Command::Buy(options) => trade::buy(&options).await?,
+        Command::List(options) => list::run(&options).await?,
+        Command::Status(options) => status::run(&options).await?,
         Command::Server(options) => process::server(&options).await?,
         Command::Storage(options) => process::storage(&options).await?,
         Command::Home(options) => process::home(&options).await?,

@@ -51,3 +51,21 @@ pub fn read_config<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Resul
         .map_err(|error| anyhow::anyhow!("configuration {}: {error}", path.display()))?;
     toml::from_str(&text).map_err(|error| anyhow::anyhow!("configuration {}: {error}", path.display()))
 }
+
+/// Runs an authentication server until it is told to stop.
+pub async fn server(options: &Options) -> anyhow::Result<()> {
+    let config = wattbook_server::config::Config::read(&options.config)?;
+    Ok(wattbook_server::run::serve(config, shutdown(options.with_parent)).await?)
+}
+
+/// Runs a storage manager until it is told to stop.
+pub async fn storage(options: &Options) -> anyhow::Result<()> {
+    let config = read_config(&options.config)?;
+    Ok(wattbook_storage::run(config, shutdown(options.with_parent)).await?)
+}
+
+/// Runs the controller of one or many homes until it is told to stop.
+pub async fn home(options: &Options) -> anyhow::Result<()> {
+    let config = read_config(&options.config)?;
+    Ok(wattbook_home::run(config, shutdown(options.with_parent)).await?)
+}

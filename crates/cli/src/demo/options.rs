@@ -1,5 +1,6 @@
 //! What can be said to `wattbook demo` on the command line.
 
+use crate::units::{energy, power};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -65,44 +66,9 @@ fn simulated_time(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Reads a quantity such as `1.5kWh`: at most three decimals, so that it is a whole number of thousandths.
-fn thousandths(text: &str, unit: &str, kilo: &str) -> Option<u64> {
-    let (number, factor) = match text.strip_suffix(kilo) {
-        Some(number) => (number, 1000),
-        None => (text.strip_suffix(unit)?, 1),
-    };
-    let (whole, part) = number.trim().split_once('.').unwrap_or((number.trim(), ""));
-    if part.len() > 3 || (factor == 1 && !part.is_empty()) || !part.chars().all(|c| c.is_ascii_digit()) {
-        return None;
-    }
-    let part: u64 = format!("{part:0<3}").parse().ok()?;
-    let whole: u64 = whole.parse().ok()?;
-    if factor == 1 { Some(whole) } else { whole.checked_mul(1000)?.checked_add(part) }
-}
-
-fn energy(text: &str) -> Result<Energy, String> {
-    let wh = thousandths(text, "Wh", "kWh").filter(|wh| *wh > 0);
-    wh.map(Energy::from_wh).ok_or_else(|| format!("'{text}' is not an energy such as 100kWh or 500Wh"))
-}
-
-fn power(text: &str) -> Result<Power, String> {
-    let watts = thousandths(text, "W", "kW").filter(|watts| *watts > 0);
-    watts.map(Power::from_watts).ok_or_else(|| format!("'{text}' is not a power such as 50kW or 500W"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quantities_are_read_exactly_or_refused() {
-        assert_eq!(energy("100kWh"), Ok(Energy::from_wh(100_000)));
-        assert_eq!(energy("1.5kWh"), Ok(Energy::from_wh(1_500)));
-        assert_eq!(power("500W"), Ok(Power::from_watts(500)));
-        for wrong in ["", "kWh", "1.2345kWh", "1.5Wh", "-1kWh", "0kWh", "5", "5kW", "1.-5kWh"] {
-            assert!(energy(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn times_are_read_exactly_or_refused() {

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use wattbook_devices::DeviceConfig;
 use wattbook_home::config::{HomeConfig, Seed, StorageAddress, UtilityTariff};
 use wattbook_server::config::{Peer, StorageSide};
+use wattbook_storage::SecretSeed;
 use wattbook_types::{ConnectionPoint, Price, SecretKey, hex};
 
 /// What the utility charges for a kilowatt-hour in a demonstration.
@@ -55,6 +56,20 @@ fn servers(site: &Site) -> Result<Vec<Part>> {
             Ok(Part { name: server.name.clone(), command: "server", config: file })
         })
         .collect()
+}
+
+fn storage(site: &Site, device: &DeviceConfig) -> Result<Part> {
+    let config = wattbook_storage::Config {
+        genesis: site.genesis_file(),
+        battery: site.genesis.batteries[0].id,
+        key: SecretSeed::of(&SecretKey::from_seed(site.storage.seed)),
+        listen: site.storage.http,
+        data: site.dir.join("storage/data"),
+        servers: site.server_urls(),
+        devices: device.clone(),
+    };
+    let file = site.write_config("storage", &config)?;
+    Ok(Part { name: "storage".to_owned(), command: "storage", config: file })
 }
 
 fn homes(site: &Site, device: &DeviceConfig) -> Result<Part> {

@@ -153,7 +153,7 @@ fn drawn(snapshot: &Snapshot) -> String {
     let date = jiff::civil::date(1970, 1, 1).saturating_add(jiff::Span::new().days(days as i64));
     let average = snapshot.average_offered.map_or("-".to_owned(), |price| price.to_string());
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     table.set_header(["home", "generates", "uses", "sold", "bought", "balance"]);
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
