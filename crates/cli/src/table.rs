@@ -5,8 +5,7 @@ use comfy_table::{CellAlignment, Table, presets};
 /// A plain table with a head; the columns named in `numbers` stand to the right.
 pub fn table(head: &[&str], numbers: &[usize], rows: impl IntoIterator<Item = Vec<String>>) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(head);
-    rows.into_iter().for_each(|row| drop(table.add_row(row)));
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(head).add_rows(rows);
     for number in numbers {
         if let Some(column) = table.column_mut(*number) {
             column.set_cell_alignment(CellAlignment::Right);

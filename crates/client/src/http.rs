@@ -6,9 +6,11 @@
 //! its name. Not here: encryption and authentication of links, and waiting between repetitions (see
 //! `outbox` and `events`).
 
+mod part;
 mod servers;
 mod storage;
 
+pub use part::Part;
 pub(crate) use servers::EventAnswer;
 pub use servers::{ListFilter, Servers};
 pub use storage::Storage;

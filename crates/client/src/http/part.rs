@@ -1,0 +1,32 @@
+//! Any other part's JSON interface, for who knows its shapes.
+
+use super::{ClientError, Links, Request};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// A part of a community by the address of its HTTP interface; for example the homes.
+#[derive(Clone)]
+pub struct Part(Links);
+
+impl Part {
+    /// A part by its base address (`http://host:port`).
+    ///
+    /// # Errors
+    /// `BadAddress` where it is not such an address.
+    pub fn new(base: &str) -> Result<Self, ClientError> {
+        Links::new([base]).map(Self)
+    }
+
+    /// What the part answers to a `GET`.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.0.json(&Request::get(path)).await
+    }
+
+    /// What the part answers to a `POST`. Sent once: whether it may be repeated is for the caller to know.
+    pub async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        self.0.json(&Request::post(path, body)).await
+    }
+}
