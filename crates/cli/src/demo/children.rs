@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
@@ -35,7 +35,7 @@ struct Running {
 enum State {
     Up(Child),
     Down { until: Instant },
-    Stopped(ExitStatus),
+    Stopped,
 }
 
 /// The processes.
@@ -128,7 +128,7 @@ impl Children {
                         let log = self.logs.join(format!("{}.log", running.part.name));
                         unclean.push(format!("{} ended with {status}; see {}", running.part.name, log.display()));
                     }
-                    running.state = State::Stopped(status);
+                    running.state = State::Stopped;
                 }
                 Err(error) => unclean.push(format!("{}: {error}", running.part.name)),
             }

@@ -99,6 +99,7 @@ impl Demo {
             let name = part.name.clone();
             children.start(part).with_context(|| format!("starting {name}"))?;
         }
+        site.write_process_ids(&children.ids())?;
         let servers = Servers::new(site.server_urls())?;
         let homes = (0..site.homes.len()).map(|home| (site.home_account(home), site.homes[home].0.clone()));
         let names = site.genesis.servers.iter().map(|server| (server.key, server.name.clone()));
@@ -182,7 +183,11 @@ impl Demo {
     }
 
     async fn refresh(&mut self) -> Result<()> {
-        for line in self.children.look_after()? {
+        let told = self.children.look_after()?;
+        if !told.is_empty() {
+            self.site.write_process_ids(&self.children.ids())?;
+        }
+        for line in told {
             self.screen.event(self.clock.now(), &line);
         }
         if let Ok(prices) = self.servers.prices().await {

@@ -6,6 +6,7 @@
 use super::options::Options;
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -133,6 +134,11 @@ impl Site {
         let text = toml::to_string_pretty(config).with_context(|| format!("configuration of {folder}"))?;
         write(&file, &text)?;
         Ok(file)
+    }
+
+    /// Says in a file which processes there are, for whoever wants to look at or meddle with them.
+    pub fn write_process_ids(&self, ids: &BTreeMap<String, u32>) -> Result<()> {
+        write(&self.dir.join("processes.json"), &serde_json::to_string_pretty(ids)?)
     }
 
     fn write_marker(&self) -> Result<()> {
