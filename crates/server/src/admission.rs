@@ -6,13 +6,15 @@
 //! what they passed on never goes further. A refusal is remembered under the
 //! transaction's name only after its signature was found good, so that nobody can have another's
 //! transaction refused by sending it under a bad signature. What may still become good waits, and is
-//! looked at again when a block is final and when time passes.
+//! looked at again when a block is final and when time passes. What is too late by the clock is refused
+//! only after a final block that is later: until then a block may be under way that contains it.
 
 use crate::api::view::ServerEvent;
 use crate::consensus::{MAX_GOSSIP_BYTES, RealTime};
 use crate::mempool::Entry;
 use crate::metrics::Metrics;
 use crate::node::Node;
+use crate::overlay::Version;
 use crate::signatures::Check;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -206,10 +208,8 @@ impl Node {
     /// The signature is good: what do the rules say?
     fn take_signed(&self, candidate: Candidate, own: bool, now: RealTime) -> Taken {
         let last = self.last();
-        let time = self.time_after(&last.signed, now);
-        let waits_for = match self.ledger.check_transaction(&last.state, &candidate.transaction, time) {
-            Ok(()) => None,
-            Err(reason) if can_wait(reason) => Some(reason),
+        let waits_for = match self.judge(&last, &candidate.transaction, now) {
+            Ok(waits_for) => waits_for,
             Err(Refusal::AlreadySeen) => return Taken::Known,
             Err(reason) => {
                 if own && reason.remedy() != Remedy::Wait {
@@ -250,6 +250,30 @@ impl Node {
         Taken::New
     }
 
+    /// What the rules say now of a transaction with a good signature: what it waits for, or why it can be
+    /// in no block any more.
+    fn judge(
+        &self,
+        last: &Version,
+        transaction: &Transaction,
+        now: RealTime,
+    ) -> Result<Option<Refusal>, Refusal> {
+        let time = self.time_after(&last.signed, now);
+        match self.ledger.check_transaction(&last.state, transaction, time) {
+            Ok(()) => Ok(None),
+            Err(reason) if can_wait(reason) || self.was_in_time(last, transaction) => Ok(Some(reason)),
+            Err(reason) => Err(reason),
+        }
+    }
+
+    /// Whether nothing but the passing of time since this version keeps a transaction out. Then a block
+    /// that is not final here yet may contain it, and only the next final one decides.
+    pub(crate) fn was_in_time(&self, version: &Version, transaction: &Transaction) -> bool {
+        let earliest = version.signed.header.time.plus_millis(1);
+        let answer = self.ledger.check_transaction(&version.state, transaction, earliest);
+        answer.is_ok() || answer.is_err_and(can_wait)
+    }
+
     /// Remembers a refusal and tells whoever listens.
     fn give_up(&self, id: TransactionId, reason: Refusal) {
         self.pool().remember_refused(id, reason);
@@ -264,14 +288,11 @@ impl Node {
             return;
         }
         let last = self.last();
-        let time = self.time_after(&last.signed, now);
         let waiting: Vec<(TransactionId, Arc<Transaction>)> =
             self.pool().iter().take(LOOK_AGAIN).map(|entry| (entry.id, entry.transaction.clone())).collect();
         for (id, transaction) in waiting {
-            let answer = self.ledger.check_transaction(&last.state, &transaction, time);
-            match answer {
-                Ok(()) => self.now_waits_for(&id, None),
-                Err(reason) if can_wait(reason) => self.now_waits_for(&id, Some(reason)),
+            match self.judge(&last, &transaction, now) {
+                Ok(reason) => self.now_waits_for(&id, reason),
                 Err(reason) => {
                     if self.pool().remove(&id).is_some() && reason != Refusal::AlreadySeen {
                         self.metrics.refused(reason);
@@ -321,7 +342,7 @@ impl Node {
 }
 
 /// Whether a transaction with this refusal is kept until it may follow.
-fn can_wait(reason: Refusal) -> bool {
+pub(crate) fn can_wait(reason: Refusal) -> bool {
     matches!(
         reason,
         Refusal::ReceptionUnknown | Refusal::PoolLimit | Refusal::TooManyOrders | Refusal::ReportOutOfOrder

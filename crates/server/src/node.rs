@@ -9,7 +9,7 @@
 //! Not here: agreement (`consensus`), HTTP (`api`), questions to the storage side (`inquiry`), orders to
 //! it (`dispatch`). Taking transactions in is in `admission`, answers about the ledger are in `answers`.
 
-use crate::admission;
+use crate::admission::{self, can_wait};
 use crate::api::view::ServerEvent;
 use crate::consensus::{Chain, Change, Fault, Handle, MAX_BLOCK_BYTES, RealTime, SendError, Verdict, Work};
 use crate::mempool::{Limits, Pool};
@@ -267,7 +267,8 @@ impl Node {
             .collect()
     }
 
-    /// Whether a transaction waits that could follow this version.
+    /// Whether a transaction waits that could follow this version, or could have and now needs a block to
+    /// be refused.
     fn has_work(&self, version: &Version, now: RealTime) -> bool {
         let lineage = self.versions.read().expect("no panic while it is held").lineage(&version.id);
         let time = self.time_after(&version.signed, now);
@@ -283,6 +284,9 @@ impl Node {
                 };
                 match self.ledger.check_transaction(&version.state, &transaction, time) {
                     Ok(()) => return true,
+                    Err(reason) if !can_wait(reason) && self.was_in_time(version, &transaction) => {
+                        return true;
+                    }
                     Err(_) => version.note_unfit(id, now.plus(UNFIT_FOR)),
                 }
             }

@@ -444,9 +444,31 @@ fn a_server_that_is_behind_refuses_nothing_that_waits() {
     node.tick(closed);
     assert!(matches!(stage(&node, &purchase.id(), closed), Stage::Waiting { .. }));
     node.set_connection(true, true);
-    node.tick(later(closed, 1_000));
+    step(&node, closed).unwrap();
     let reason = Refusal::SlotClosed;
     assert_eq!(stage(&node, &purchase.id(), closed), Stage::Refused { reason });
+}
+
+#[test]
+fn what_is_too_late_by_the_clock_is_refused_only_after_a_later_block() {
+    let (a, b) = (node(0), node(1));
+    let mut people = People::of(&genesis());
+    let [under_way, late] = [1, 2].map(|home| people.purchase(home, FIRST + 1, 1000, 200));
+    a.submit(under_way.clone(), at(FIRST, 19)).unwrap();
+    let block = build(&a, at(FIRST, 19));
+    // The other server has not seen that block, and the slot is closed by its clock.
+    let (closed, reason) = (at(FIRST, 21), Refusal::SlotClosed);
+    for purchase in [&under_way, &late] {
+        let status = b.submit(purchase.clone(), closed).unwrap();
+        assert_eq!(status.stage, Stage::Waiting { reason });
+    }
+    assert_eq!(b.next_work(&last_block(&b), closed), Work::Now);
+    b.finalize(&block, closed).unwrap();
+    assert!(matches!(stage(&b, &under_way.id(), closed), Stage::Final { .. }));
+    assert_eq!(stage(&b, &late.id(), closed), Stage::Waiting { reason });
+    step(&b, closed).unwrap();
+    assert_eq!(stage(&b, &late.id(), closed), Stage::Refused { reason });
+    assert_ne!(b.next_work(&last_block(&b), closed), Work::Now, "nothing more is to be said");
 }
 
 #[test]
