@@ -86,7 +86,9 @@ impl Homes {
             let wanted = slot.plus(self.chance.among(1..=2));
             let energy = self.chance.among(150..=2_000);
             let offered = self.chance.among(150..=280);
-            let due = begin.plus(length.mul_f64(self.chance.among(0..=600) as f64 / 1000.0));
+            // Many at the last moment: the gate is at 667 thousandths of the slot.
+            let earliest = if self.chance.once_in(2) { 0 } else { 620 };
+            let due = begin.plus(length * self.chance.among(earliest..=665) as u32 / 1000);
             let purchase = self.purchase(home, wanted, energy, offered);
             self.want(purchase, due);
         }

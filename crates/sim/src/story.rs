@@ -205,7 +205,8 @@ impl Story {
             Step::Crash(server) => town.servers.crash(*server, 500).await,
             Step::CrashWriting(server, writes) => {
                 town.servers.fail_disk(*server, *writes);
-                town.until(2 * HEARTBEAT, |town| town.servers.fault(*server).is_some()).await;
+                let stopped = town.until(2 * HEARTBEAT, |town| town.servers.fault(*server).is_some()).await;
+                assert!(stopped, "server {server} goes on with a disk that fails");
                 town.servers.crash(*server, writes * 97 % 1001).await;
             }
             Step::Restart(server) => town.servers.start(*server).await,
