@@ -1,16 +1,15 @@
 //! How long a clearing takes natively and as a contract, and how much fuel it uses: what the limits in a
 //! genesis are set by. `cargo run --release -p wattbook-ledger --example clearing_speed`
 
+#[path = "../../market/tests/books/large.rs"]
+mod large;
+
+use large::book;
 use std::time::Instant;
 use wattbook_ledger::{Contract, answer};
-use wattbook_types::clearing::{
-    Answer, BatteryState, CLEARING_VERSION, Clearing, Lot, Path, PriceLimits, Request,
-};
+use wattbook_types::Slot;
+use wattbook_types::clearing::{Answer, Clearing};
 use wattbook_types::genesis::ContractLimits;
-use wattbook_types::{
-    AccountId, BatteryId, ConnectionPoint, Energy, Hash, PerMille, Power, Price, Slot, SlotLength,
-    TransactionId,
-};
 
 const LIMITS: ContractLimits = ContractLimits { fuel: u64::MAX / 2, memory_pages: 4096, stack_height: 256 };
 
@@ -127,70 +126,4 @@ fn fastest<T>(times: u32, mut run: impl FnMut() -> T) -> (f64, T) {
         let next = timed();
         if next.0 < best.0 { next } else { best }
     })
-}
-
-/// A book of so many requests and lots, at so many different prices; `enough` lots' worth is stored for
-/// every two lots' worth that is asked.
-fn book(requests: u32, lots: u32, prices: u64, enough: u64) -> Clearing {
-    let mut number = numbers();
-    let mut next = move |most: u64| number() % most;
-    let asked = 1_000 * u64::from(requests);
-    let deliverable = Energy::from_wh(asked * enough / 4 / u64::from(lots));
-    let mut requests: Vec<Request> = (0..requests)
-        .map(|home| Request {
-            purchase: name("purchase", home),
-            buyer: AccountId::from_bytes(*name("buyer", home).as_bytes()),
-            connection_point: ConnectionPoint::from_number(home % 5_000),
-            energy: Energy::from_wh(100 + next(1_900)),
-            offered: Price::from_milli_per_kwh(20_000 + next(prices) * 10),
-        })
-        .collect();
-    requests.sort_by_key(|request| request.purchase);
-    let mut lots: Vec<Lot> = (0..lots)
-        .map(|home| Lot {
-            sale: name("sale", home),
-            seller: AccountId::from_bytes(*name("seller", home).as_bytes()),
-            connection_point: ConnectionPoint::from_number(home % 5_000),
-            slot: Slot::from_number(next(48)),
-            deliverable,
-            floor: Price::from_milli_per_kwh(17_000 + next(4_000)),
-        })
-        .collect();
-    lots.sort_by_key(|lot| (lot.slot, lot.sale));
-    let path = |point| Path {
-        connection_point: ConnectionPoint::from_number(point),
-        loss: PerMille::new((point % 40) as u16),
-        distance: point,
-    };
-    Clearing {
-        version: CLEARING_VERSION,
-        slot: Slot::from_number(0),
-        slot_length: SlotLength::from_seconds(1800),
-        battery: BatteryState {
-            battery: BatteryId::from_number(1),
-            stored: Energy::MAX,
-            capacity: Energy::MAX,
-            deliverable: Energy::MAX,
-            discharge_limit: Power::MAX,
-        },
-        prices: PriceLimits { buyer_cap: Price::from_milli_per_kwh(40_000), smallest: Energy::from_wh(100) },
-        lots,
-        requests,
-        paths: (0..5_000).map(path).collect(),
-    }
-}
-
-fn name(kind: &str, number: u32) -> TransactionId {
-    TransactionId::from_bytes(*Hash::of(kind, &number.to_le_bytes()).as_bytes())
-}
-
-/// The same numbers every time.
-fn numbers() -> impl FnMut() -> u64 {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state >> 11
-    }
 }

@@ -3,9 +3,12 @@
 #[path = "../../market/tests/books/mod.rs"]
 mod books;
 
-use books::{canonical, empty, path};
+use books::{book as any_book, canonical, empty, path};
+use proptest::prelude::*;
 use wattbook_ledger::answer::{AnswerFault, check};
 use wattbook_ledger::contract::Contract;
+use wattbook_market::PricePriority;
+use wattbook_market::template::{self, Bid, Offer, Rule};
 use wattbook_types::clearing::{Answer, Clearing, Lot, Match, Part, Request, Unserved, UnservedReason};
 use wattbook_types::genesis::ContractLimits;
 use wattbook_types::{AccountId, ConnectionPoint, Energy, Price, Refusal, Slot, TransactionId};
@@ -184,6 +187,67 @@ fn f22_an_answer_cannot_be_cut_into_crumbs() {
     answer.matches[0].request = 0;
     answer.matches[1].request = 1;
     assert_eq!(check(&clearing, &answer), Err(AnswerFault::TooManyParts));
+}
+
+/// The lots that ask least first, and one price for all: the lowest that is served.
+struct UniformPrice;
+
+impl Rule for UniformPrice {
+    fn request(bid: &Bid) -> [u64; 2] {
+        [u64::MAX - bid.price.milli_per_kwh(), 0]
+    }
+
+    fn lot(offer: &Offer) -> [u64; 2] {
+        [offer.floor.milli_per_kwh(), 0]
+    }
+
+    fn price(_own: Price, lowest_served: Price) -> Price {
+        lowest_served
+    }
+}
+
+/// The least loss first, whatever is offered.
+struct NearestFirst;
+
+impl Rule for NearestFirst {
+    fn request(bid: &Bid) -> [u64; 2] {
+        [u64::from(bid.loss.get()), u64::MAX - bid.price.milli_per_kwh()]
+    }
+
+    fn lot(offer: &Offer) -> [u64; 2] {
+        [u64::from(offer.loss.get()), 0]
+    }
+
+    fn price(own: Price, _lowest_served: Price) -> Price {
+        own
+    }
+}
+
+/// Prices mean nothing: groups of mixed prices.
+struct Everyone;
+
+impl Rule for Everyone {
+    fn request(_: &Bid) -> [u64; 2] {
+        [0, 0]
+    }
+
+    fn lot(_: &Offer) -> [u64; 2] {
+        [0, 0]
+    }
+
+    fn price(own: Price, _lowest_served: Price) -> Price {
+        own
+    }
+}
+
+proptest! {
+    #[test]
+    fn m10_whatever_comes_from_the_template_is_sound(clearing in any_book()) {
+        prop_assert_eq!(check(&clearing, &template::clear::<PricePriority>(&clearing)), Ok(()));
+        prop_assert_eq!(check(&clearing, &template::clear::<UniformPrice>(&clearing)), Ok(()));
+        prop_assert_eq!(check(&clearing, &template::clear::<NearestFirst>(&clearing)), Ok(()));
+        prop_assert_eq!(check(&clearing, &template::clear::<Everyone>(&clearing)), Ok(()));
+    }
 }
 
 #[test]

@@ -3,10 +3,12 @@
 
 #[path = "../../market/tests/books/mod.rs"]
 mod books;
+#[path = "../../market/tests/books/large.rs"]
+mod large;
 
 use books::{book, empty};
 use proptest::prelude::*;
-use wattbook_ledger::contract::{Contract, ContractError, ContractFailure, MAX_MODULE_BYTES};
+use wattbook_ledger::contract::{Contract, ContractError, ContractFailure, DEFAULT_LIMITS, MAX_MODULE_BYTES};
 use wattbook_market::CONTRACT;
 use wattbook_types::clearing::{Answer, Clearing};
 use wattbook_types::genesis::ContractLimits;
@@ -112,6 +114,17 @@ fn f22_hostile_runs_end_in_a_named_failure() {
         ("(i32.store (i32.const 0) (i32.const -1))", MalformedAnswer),
     ] {
         check_run(&quiet(body), Err(expected));
+    }
+}
+
+#[test]
+fn b6_the_default_limits_suffice_for_a_full_clearing() {
+    let contract = Contract::load(CONTRACT, &DEFAULT_LIMITS).expect("the default rule loads");
+    for (lots, prices) in [(5_000, 1), (20_000, 20_000)] {
+        let clearing = large::book(20_000, lots, prices, 2);
+        let cleared = contract.clear(&clearing).expect("the default limits suffice");
+        assert_eq!(wattbook_ledger::answer::check(&clearing, &cleared.answer), Ok(()));
+        assert!(cleared.fuel < DEFAULT_LIMITS.fuel * 3 / 4, "{} units leave little room", cleared.fuel);
     }
 }
 
