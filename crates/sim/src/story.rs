@@ -70,31 +70,37 @@ impl Story {
         Self { seed, homes: 5, slot: Duration::from_secs(10), steps: Vec::new() }
     }
 
-    /// A story made up from its seed: faults of all kinds, one after another.
+    /// A story made up from its seed: faults of all kinds, one after another and some at once.
     pub fn by_chance(seed: u64) -> Self {
         let mut chance = Chance::new(seed);
         let mut story = Self::new(seed).slots(2);
         for _ in 0..chance.among(2..=3) {
-            let (server, slots) = (chance.index(4), chance.among(1..=2));
-            let seconds = chance.among(2..=15);
-            story = match chance.index(6) {
-                0 => story.lose(chance.among(20..=200) as u16).slots(slots).lose(0),
-                1 => story.crash(server).pass(seconds).restart(server),
-                2 => story.crash_writing(server, chance.among(0..=60)).pass(seconds).restart(server),
-                3 => {
-                    let other = (server + 1 + chance.index(3)) % 4;
-                    let rest: Vec<usize> = (0..4).filter(|index| ![server, other].contains(index)).collect();
-                    story.part(&[&[server, other], &rest]).pass(seconds).heal()
-                }
-                4 => {
-                    let rest: Vec<usize> = (0..4).filter(|index| *index != server).collect();
-                    story.part(&[&[server], &rest]).pass(seconds).heal()
-                }
-                _ => story.power_fails(),
-            };
-            story = story.slots(1);
+            story = story.misfortune(&mut chance).slots(1);
         }
         story
+    }
+
+    /// Some fault, and its end.
+    fn misfortune(self, chance: &mut Chance) -> Self {
+        let (server, seconds) = (chance.index(4), chance.among(2..=15));
+        let other = (server + 1 + chance.index(3)) % 4;
+        let without =
+            |gone: &[usize]| -> Vec<usize> { (0..4).filter(|index| !gone.contains(index)).collect() };
+        let lost = chance.among(20..=200) as u16;
+        match chance.index(9) {
+            0 => self.lose(lost).pass(seconds).lose(0),
+            1 => self.crash(server).pass(seconds).restart(server),
+            2 => self.crash_writing(server, chance.among(0..=60)).pass(seconds).restart(server),
+            3 => self.part(&[&[server, other], &without(&[server, other])]).pass(seconds).heal(),
+            4 => self.part(&[&[server], &without(&[server])]).pass(seconds).heal(),
+            5 => self.power_fails(),
+            6 => self.lose(lost).crash(server).pass(seconds).restart(server).lose(0),
+            7 => self.crash(server).crash(other).pass(seconds).restart(other).pass(1).restart(server),
+            _ => {
+                let parted = self.part(&[&[server], &without(&[server])]).pass(seconds);
+                parted.crash(other).pass(3).restart(other).heal()
+            }
+        }
     }
 
     fn then(mut self, step: Step) -> Self {
@@ -164,7 +170,7 @@ impl Story {
             let is_last = acts.peek().is_none();
             match self.play_act(&config, stage, act, is_last) {
                 Act::Ended(ending) => break ending,
-                Act::Goes(next) => stage = next,
+                Act::Goes(next) => stage = *next,
             }
         };
         drop(teller);
@@ -191,7 +197,7 @@ impl Story {
         match outcome.result {
             (Some(sums), _) => Act::Ended(Ending { trace: outcome.trace, sums }),
             (None, Some((people, disks))) => {
-                Act::Goes(Stage { people, disks, remains: Some(outcome.remains) })
+                Act::Goes(Box::new(Stage { people, disks, remains: Some(outcome.remains) }))
             }
             (None, None) => unreachable!("an act ends or goes on"),
         }
@@ -234,7 +240,7 @@ struct Stage {
 
 enum Act {
     Ended(Ending),
-    Goes(Stage),
+    Goes(Box<Stage>),
 }
 
 fn link(lost_per_mille: u16) -> Link {

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wattbook_ledger::{Ledger, State, invariants, view};
 use wattbook_server::consensus::Chain as _;
 use wattbook_types::record::{Delivery, DeliveryEnd, Stored};
+use wattbook_types::transaction::Body;
 use wattbook_types::{Block, BlockId, Energy, Height, Record, Refusal, Transaction, TransactionId};
 
 /// Points that every home begins with, in thousandths.
@@ -219,17 +220,17 @@ impl<'a> Chain<'a> {
         let last = blocks.last().expect("the genesis");
         let open = self.reservations.len() - self.deliveries.len();
         assert_eq!(open, 0, "every reservation was settled");
-        let kind = |name: fn(&Transaction) -> bool| {
-            self.transactions.values().filter(|(_, transaction)| name(transaction)).count() as u64
+        let count = |is_wanted: fn(&Body) -> bool| {
+            let bodies = self.transactions.values().map(|(_, transaction)| &transaction.payload.body);
+            bodies.filter(|body| is_wanted(body)).count() as u64
         };
-        use wattbook_types::transaction::Body;
         let refused = homes.ended().values().filter(|(_, end)| matches!(end, End::Refused(_))).count();
         let came = self.deliveries.iter().filter(|delivery| delivery.end != DeliveryEnd::Unreported);
         Sums {
             height: last.height(),
             last: last.id(),
-            sales: kind(|transaction| matches!(transaction.payload.body, Body::Sale(_))),
-            purchases: kind(|transaction| matches!(transaction.payload.body, Body::Purchase(_))),
+            sales: count(|body| matches!(body, Body::Sale(_))),
+            purchases: count(|body| matches!(body, Body::Purchase(_))),
             reservations: self.reservations.len() as u64,
             deliveries: came.count() as u64,
             refused: refused as u64,
