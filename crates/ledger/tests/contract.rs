@@ -129,6 +129,14 @@ fn b6_the_default_limits_suffice_for_a_full_clearing() {
 }
 
 #[test]
+fn f22_the_stack_is_bounded_in_bytes_too() {
+    let limits = ContractLimits { fuel: u64::MAX, stack_height: u32::MAX, ..LIMITS };
+    let contract =
+        Contract::load(&quiet("(drop (call $clear (i32.const 0) (i32.const 0)))"), &limits).unwrap();
+    assert_eq!(contract.clear(&empty(Energy::ZERO)), Err(ContractFailure::StackExhausted));
+}
+
+#[test]
 fn f22_a_contract_remembers_nothing() {
     // Traps when it finds what an earlier run left in its memory or in a global.
     let body = "(if (i32.or (global.get $seen) (i32.load (i32.const 64))) (then unreachable))
