@@ -3,6 +3,7 @@
 //! Always: what went wrong is said in words on the standard error output; exit code 1 for a failure, 2 for
 //! a command line that is not understood. Not here: what the parts do (their own crates).
 
+mod bench;
 mod demo;
 mod list;
 mod process;
@@ -36,6 +37,8 @@ enum Command {
     List(list::Options),
     /// Show how the community, a home or a transaction stands
     Status(status::Options),
+    /// Measure with real processes on this machine
+    Bench(bench::Options),
     /// Run an authentication server
     Server(process::Options),
     /// Run the storage manager of a battery
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Demo(options) => return demo::run(options).await,
+        Command::Bench(options) => return bench::run(options).await,
         Command::Sell(options) => trade::sell(&options).await?,
         Command::Buy(options) => trade::buy(&options).await?,
         Command::List(options) => list::run(&options).await?,

@@ -82,7 +82,10 @@ impl Children {
                 State::Up(child) => {
                     if let Some(status) = child.try_wait()? {
                         let seconds = self.restart_after.as_secs();
-                        told.push(format!("{} died ({status}); it is started again in {seconds} s", running.part.name));
+                        told.push(format!(
+                            "{} died ({status}); it is started again in {seconds} s",
+                            running.part.name
+                        ));
                         running.state = State::Down { until: Instant::now() + self.restart_after };
                     }
                 }
@@ -100,6 +103,17 @@ impl Children {
     /// Whether all processes run.
     pub fn all_up(&self) -> bool {
         self.running.iter().all(|running| matches!(running.state, State::Up(_)))
+    }
+
+    /// Kills one (SIGKILL) and waits until it is gone. It is not started again.
+    pub async fn kill(&mut self, name: &str) -> io::Result<()> {
+        for running in self.running.iter_mut().filter(|running| running.part.name == name) {
+            if let State::Up(child) = &mut running.state {
+                child.kill().await?;
+            }
+            running.state = State::Stopped;
+        }
+        Ok(())
     }
 
     /// Asks those that were started with this subcommand to stop, and waits. Says which did not stop
@@ -126,7 +140,11 @@ impl Children {
                 Ok(status) => {
                     if !status.success() {
                         let log = self.logs.join(format!("{}.log", running.part.name));
-                        unclean.push(format!("{} ended with {status}; see {}", running.part.name, log.display()));
+                        unclean.push(format!(
+                            "{} ended with {status}; see {}",
+                            running.part.name,
+                            log.display()
+                        ));
                     }
                     running.state = State::Stopped;
                 }

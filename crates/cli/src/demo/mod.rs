@@ -4,16 +4,16 @@
 //! world lives in this process and survives them, as real equipment would; everything is stopped in order.
 //! Exit code 0 only if every invariant held, every process stopped cleanly, and all servers agree.
 
+pub mod children;
 pub mod options;
+pub mod parts;
+pub mod site;
 
-mod children;
 mod homes;
-mod parts;
 mod reconcile;
 mod report;
 mod run;
 mod screen;
-mod site;
 mod tally;
 
 pub use run::run;

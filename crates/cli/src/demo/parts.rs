@@ -1,9 +1,10 @@
 //! The configuration of every part of a demonstration.
 
 use super::children::Part;
-use super::site::{Site, url};
+use super::site::{ServerSite, Site, url, write_config};
 use anyhow::Result;
 use std::net::SocketAddr;
+use std::path::Path;
 use wattbook_devices::DeviceConfig;
 use wattbook_home::config::{HomeConfig, Seed, StorageAddress, UtilityTariff};
 use wattbook_server::config::{Peer, StorageSide};
@@ -25,34 +26,49 @@ pub fn prepare(site: &Site, plant: SocketAddr) -> Result<Vec<Part>> {
 }
 
 fn servers(site: &Site) -> Result<Vec<Part>> {
-    let peers: Vec<Peer> = site
-        .servers
-        .iter()
-        .map(|server| Peer {
-            key: SecretKey::from_seed(server.keyed.seed).public_key(),
-            address: server.peers,
-        })
-        .collect();
     let batteries = site.genesis.batteries.iter();
     let storage: Vec<StorageSide> =
         batteries.map(|battery| StorageSide { battery: battery.id, url: url(site.storage.http) }).collect();
-    site.servers
+    let timing = Timing { leader_timeout_ms: LEADER_TIMEOUT_MS, heartbeat_ms: 30_000 };
+    server_parts(&site.dir, &site.genesis_file(), &site.servers, &storage, &timing)
+}
+
+/// How servers wait for each other.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// How long a leader is waited for, in real milliseconds.
+    pub leader_timeout_ms: u64,
+    /// How long a ledger without work goes without a block, in real milliseconds.
+    pub heartbeat_ms: u64,
+}
+
+/// Writes the servers' configurations below a folder and says what to start.
+pub fn server_parts(
+    dir: &Path,
+    genesis: &Path,
+    servers: &[ServerSite],
+    storage: &[StorageSide],
+    timing: &Timing,
+) -> Result<Vec<Part>> {
+    let peer = |server: &ServerSite| Peer { key: server.public_key(), address: server.peers };
+    let peers: Vec<Peer> = servers.iter().map(peer).collect();
+    servers
         .iter()
         .map(|server| {
             let folder = format!("servers/{}", server.name);
             let config = wattbook_server::config::Config {
                 name: server.name.clone(),
                 secret_key: hex::encode(&server.keyed.seed),
-                genesis: site.genesis_file(),
-                data: site.dir.join(&folder).join("data"),
+                genesis: genesis.to_owned(),
+                data: dir.join(&folder).join("data"),
                 api: server.keyed.http,
                 consensus: server.peers,
                 servers: peers.clone(),
-                storage: storage.clone(),
-                leader_timeout_ms: LEADER_TIMEOUT_MS,
-                heartbeat_ms: 30_000,
+                storage: storage.to_vec(),
+                leader_timeout_ms: timing.leader_timeout_ms,
+                heartbeat_ms: timing.heartbeat_ms,
             };
-            let file = site.write_config(&folder, &config)?;
+            let file = write_config(dir, &folder, &config)?;
             Ok(Part { name: server.name.clone(), command: "server", config: file })
         })
         .collect()
@@ -68,7 +84,7 @@ fn storage(site: &Site, device: &DeviceConfig) -> Result<Part> {
         servers: site.server_urls(),
         devices: device.clone(),
     };
-    let file = site.write_config("storage", &config)?;
+    let file = write_config(&site.dir, "storage", &config)?;
     Ok(Part { name: "storage".to_owned(), command: "storage", config: file })
 }
 
@@ -96,6 +112,6 @@ fn homes(site: &Site, device: &DeviceConfig) -> Result<Part> {
         utc_offset_minutes: 0,
         homes: homes.collect(),
     };
-    let file = site.write_config("homes", &config)?;
+    let file = write_config(&site.dir, "homes", &config)?;
     Ok(Part { name: "homes".to_owned(), command: "home", config: file })
 }

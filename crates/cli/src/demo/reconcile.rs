@@ -6,9 +6,9 @@
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use wattbook_types::record::{Delivery, Purpose, Record, Stored};
-use wattbook_types::{Block, ConnectionPoint, Energy, Money, Slot, SlotLength, StorageReport, TransactionId};
 use wattbook_types::report::Occasion;
 use wattbook_types::transaction::Body;
+use wattbook_types::{Block, ConnectionPoint, Energy, Money, Slot, SlotLength, StorageReport, TransactionId};
 
 /// Something that does not match.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -152,7 +152,8 @@ impl Books {
                 self.find(about, format!("the battery delivered {energy}, the ledger has {sold}"));
             }
         }
-        let open: Vec<_> = self.reservations.iter().filter(|id| !self.deliveries.contains_key(id)).copied().collect();
+        let open: Vec<_> =
+            self.reservations.iter().filter(|id| !self.deliveries.contains_key(id)).copied().collect();
         for id in open {
             self.find(id, "is reserved and was never settled");
         }

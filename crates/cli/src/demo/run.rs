@@ -137,7 +137,12 @@ impl Demo {
             let died = self.children.look_after()?;
             if !died.is_empty() || Instant::now() > deadline {
                 let logs = self.site.logs();
-                bail!("not ready: {}; {} (logs are in {})", waiting.join(", "), died.join(", "), logs.display());
+                bail!(
+                    "not ready: {}; {} (logs are in {})",
+                    waiting.join(", "),
+                    died.join(", "),
+                    logs.display()
+                );
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -235,7 +240,8 @@ impl Demo {
     fn coverage(&self) -> Coverage {
         let (until, covered) = self.plant.with(|world| {
             let points: Vec<_> = world.connection_points().collect();
-            let arrived = points.iter().filter_map(|point| world.totals(*point).ok()).map(|home| home.arrived);
+            let arrived =
+                points.iter().filter_map(|point| world.totals(*point).ok()).map(|home| home.arrived);
             (world.now(), arrived.sum::<Energy>())
         });
         let bound = most_covered(&self.spec, Interval { start: self.spec.start, end: until });
@@ -359,8 +365,13 @@ impl Demo {
         let sums = self.tally.home(&address);
         let point = self.site.genesis.connection_points[number].id;
         let totals = self.plant.with(|world| world.totals(point)).unwrap_or_default();
-        let opening: BTreeMap<_, _> =
-            self.site.genesis.accounts.iter().map(|account| (account.id(), account.opening.milli())).collect();
+        let opening: BTreeMap<_, _> = self
+            .site
+            .genesis
+            .accounts
+            .iter()
+            .map(|account| (account.id(), account.opening.milli()))
+            .collect();
         let opening = opening.get(&address).copied().unwrap_or(0);
         let balance = opening as i64 + sums.earned.milli() as i64 - sums.paid.milli() as i64;
         HomePart {
@@ -403,7 +414,10 @@ fn summary(report: &Report) -> String {
         ),
         format!(
             "The battery received {}, delivered {}, holds {}; {} were lost on the way.",
-            report.energy_wh.received, report.energy_wh.delivered, report.energy_wh.stored, report.energy_wh.lost,
+            report.energy_wh.received,
+            report.energy_wh.delivered,
+            report.energy_wh.stored,
+            report.energy_wh.lost,
         ),
         format!(
             "Sellers were paid {}, buyers paid {}; the sum of all accounts is {}.",

@@ -111,7 +111,8 @@ impl Screen {
             Style::Json if due => say_json("table", snapshot),
             _ => return,
         }
-        self.last_table = Some(if self.style == Style::Terminal { Timestamp::default() } else { snapshot.time });
+        self.last_table =
+            Some(if self.style == Style::Terminal { Timestamp::default() } else { snapshot.time });
     }
 
     fn redraw(&self, snapshot: &Snapshot) {

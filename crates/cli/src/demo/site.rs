@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use wattbook_devices::profile::Profiles;
 use wattbook_ledger::community::Plan;
-use wattbook_types::{AccountId, Genesis, LedgerClock, SecretKey, Timestamp};
+use wattbook_types::{AccountId, Genesis, LedgerClock, PublicKey, SecretKey, Timestamp};
 
 /// Tells that a folder belongs to a demonstration, and how to find its parts.
 pub const MARKER: &str = "demo.json";
@@ -76,25 +76,16 @@ impl Site {
     pub fn make(options: &Options, profiles: &Profiles) -> Result<Self> {
         clear(&options.dir)?;
         let dir = fs::canonicalize(&options.dir)?;
-        let count = usize::from(options.servers);
-        let mut ports = free_ports(2 * count + 2)?.into_iter();
-        let mut next = || ports.next().expect("as many as were asked for");
-        let servers: Vec<ServerSite> = (1..=count)
-            .map(|number| ServerSite {
-                name: format!("server-{number}"),
-                keyed: Keyed { seed: rand::random(), http: next() },
-                peers: next(),
-            })
-            .collect();
-        let storage = Keyed { seed: rand::random(), http: next() };
-        let homes_address = next();
+        let (servers, others) = server_sites(usize::from(options.servers), 2)?;
+        let storage = Keyed { seed: rand::random(), http: others[0] };
+        let homes_address = others[1];
         let homes: Vec<_> =
             profiles.homes().iter().map(|home| (home.name.clone(), rand::random::<[u8; 32]>())).collect();
         let plan = Plan {
             name: "Demonstration".to_owned(),
             time: profiles.start(),
             clock: clock(profiles.start(), options.slot_seconds),
-            servers: servers.iter().map(|s| (s.name.clone(), public(&s.keyed.seed))).collect(),
+            servers: servers.iter().map(|s| (s.name.clone(), s.public_key())).collect(),
             storage: public(&storage.seed),
             homes: homes.iter().map(|(_, seed)| public(seed)).collect(),
             capacity: options.battery,
@@ -128,14 +119,6 @@ impl Site {
         public(&self.homes[number].1).account()
     }
 
-    /// Writes a part's configuration below the folder and says where.
-    pub fn write_config(&self, folder: &str, config: &impl Serialize) -> Result<PathBuf> {
-        let file = self.dir.join(folder).join("config.toml");
-        let text = toml::to_string_pretty(config).with_context(|| format!("configuration of {folder}"))?;
-        write(&file, &text)?;
-        Ok(file)
-    }
-
     /// Says in a file which processes there are, for whoever wants to look at or meddle with them.
     pub fn write_process_ids(&self, ids: &BTreeMap<String, u32>) -> Result<()> {
         write(&self.dir.join("processes.json"), &serde_json::to_string_pretty(ids)?)
@@ -156,12 +139,39 @@ impl Site {
     }
 }
 
+impl ServerSite {
+    /// Its public key.
+    pub fn public_key(&self) -> PublicKey {
+        public(&self.keyed.seed)
+    }
+}
+
+/// New keys and free addresses for this many servers, by ascending names, and so many more addresses.
+pub fn server_sites(count: usize, more: usize) -> Result<(Vec<ServerSite>, Vec<SocketAddr>)> {
+    let mut ports = free_ports(2 * count + more)?;
+    let others = ports.split_off(2 * count);
+    let site = |(number, ports): (usize, &[SocketAddr])| ServerSite {
+        name: format!("server-{}", number + 1),
+        keyed: Keyed { seed: rand::random(), http: ports[0] },
+        peers: ports[1],
+    };
+    Ok((ports.chunks(2).enumerate().map(site).collect(), others))
+}
+
+/// Writes a part's configuration into a folder below another and says where.
+pub fn write_config(dir: &Path, folder: &str, config: &impl Serialize) -> Result<PathBuf> {
+    let file = dir.join(folder).join("config.toml");
+    let text = toml::to_string_pretty(config).with_context(|| format!("configuration of {folder}"))?;
+    write(&file, &text)?;
+    Ok(file)
+}
+
 /// The base address of an HTTP interface.
 pub fn url(address: SocketAddr) -> String {
     format!("http://{address}")
 }
 
-fn public(seed: &[u8; 32]) -> wattbook_types::PublicKey {
+fn public(seed: &[u8; 32]) -> PublicKey {
     SecretKey::from_seed(*seed).public_key()
 }
 
@@ -186,7 +196,8 @@ fn clock(start: Timestamp, slot: Duration) -> LedgerClock {
 
 /// An empty folder: a new one, or that of an earlier demonstration, cleared.
 fn clear(dir: &Path) -> Result<()> {
-    let empty = !dir.exists() || fs::read_dir(dir).with_context(|| dir.display().to_string())?.next().is_none();
+    let empty =
+        !dir.exists() || fs::read_dir(dir).with_context(|| dir.display().to_string())?.next().is_none();
     if !empty {
         let marker = dir.join(MARKER);
         let text = match fs::read_to_string(&marker) {
@@ -196,7 +207,8 @@ fn clear(dir: &Path) -> Result<()> {
                 dir.display()
             ),
         };
-        let pid = serde_json::from_str::<serde_json::Value>(&text).ok().and_then(|marker| marker["pid"].as_i64());
+        let pid =
+            serde_json::from_str::<serde_json::Value>(&text).ok().and_then(|marker| marker["pid"].as_i64());
         let pid = pid.and_then(|pid| rustix::process::Pid::from_raw(i32::try_from(pid).ok()?));
         if let Some(pid) = pid.filter(|pid| rustix::process::test_kill_process(*pid).is_ok()) {
             bail!(

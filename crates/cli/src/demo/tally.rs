@@ -5,7 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use wattbook_client::api::BlockSummary;
-use wattbook_types::record::{Delivery, DeliveryEnd, NotServed, Payment, Purpose, Record, Reservation, Stored};
+use wattbook_types::record::{
+    Delivery, DeliveryEnd, NotServed, Payment, Purpose, Record, Reservation, Stored,
+};
 use wattbook_types::{AccountId, Energy, Money, PublicKey, Slot, SlotLength, Timestamp, TransactionId};
 
 /// One home's sums by the ledger.
@@ -80,9 +82,11 @@ impl Tally {
                 Some(self.tell_delivery(delivery))
             }
             Record::NotServed(not) => Some(self.tell_not_served(not)),
-            Record::ClearingSkipped(skipped) => {
-                Some(format!("The clearing for {} was skipped: {}", self.clock(skipped.slot), skipped.reason.text()))
-            }
+            Record::ClearingSkipped(skipped) => Some(format!(
+                "The clearing for {} was skipped: {}",
+                self.clock(skipped.slot),
+                skipped.reason.text()
+            )),
         }
     }
 
@@ -124,10 +128,15 @@ impl Tally {
         match delivery.end {
             DeliveryEnd::Complete => format!("{who} drew {} at {when} and paid {cost}", delivery.delivered),
             DeliveryEnd::Partial => {
-                format!("{who} drew {} of {} at {when} and paid {cost}", delivery.delivered, delivery.reserved)
+                format!(
+                    "{who} drew {} of {} at {when} and paid {cost}",
+                    delivery.delivered, delivery.reserved
+                )
             }
             DeliveryEnd::Nothing => format!("{who} drew nothing of {} at {when}", delivery.reserved),
-            DeliveryEnd::Unreported => format!("The battery never reported {who}'s {when}; nothing is charged"),
+            DeliveryEnd::Unreported => {
+                format!("The battery never reported {who}'s {when}; nothing is charged")
+            }
         }
     }
 

@@ -144,6 +144,11 @@ impl Servers {
         self.0.json(&Request::get("/api/v1/proofs/state").with("key", Some(hex::encode(key)))).await
     }
 
+    /// Asks for next to nothing: whether the process lives, and how long a request takes.
+    pub async fn is_alive(&self) -> Result<(), ClientError> {
+        self.0.bytes(&Request::get("/healthz")).await.map(|_| ())
+    }
+
     /// Whether the server that answers can do its work.
     pub async fn is_ready(&self) -> bool {
         self.0.bytes(&Request::get("/readyz")).await.is_ok()
