@@ -3,7 +3,7 @@
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::sync::{Arc, Mutex, RwLock};
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{broadcast, oneshot, watch};
 use wattbook_client::api::*;
 use wattbook_server::api::view::{ListQuery, Readiness, ServerEvent, ServerView};
 use wattbook_server::api::{Limits, serve};
@@ -34,6 +34,8 @@ pub struct Fake {
     blocks: RwLock<Vec<Arc<Block>>>,
     events: broadcast::Sender<ServerEvent>,
     pub submitted: Mutex<Submitted>,
+    /// How often something was submitted.
+    pub submissions: watch::Sender<u64>,
     pub readiness: Mutex<Readiness>,
 }
 
@@ -45,6 +47,7 @@ impl Fake {
             blocks: RwLock::default(),
             events: broadcast::Sender::new(EVENTS_KEPT),
             submitted: Mutex::new(Submitted::Accept),
+            submissions: watch::Sender::new(0),
             readiness: Mutex::new(Readiness { caught_up: true, quorum: true, halted: None }),
         };
         fake.add(Vec::new(), Vec::new());
@@ -87,6 +90,7 @@ impl ServerView for Fake {
 
     fn submit(&self, transaction: Transaction) -> BoxFuture<'_, Result<TransactionStatus, Refusal>> {
         let submitted = *self.submitted.lock().unwrap();
+        self.submissions.send_modify(|submissions| *submissions += 1);
         let id = transaction.id();
         async move {
             match submitted {

@@ -101,6 +101,41 @@ async fn every_schema_that_is_named_is_there() {
     }
 }
 
+/// The enumerations that a sample answer shows only one value of. Each of these matches must name all.
+#[tokio::test]
+async fn every_value_of_an_enumeration_is_described() {
+    use wattbook_types::record::{DeliveryEnd, Purpose};
+    use wattbook_types::transaction::Generation;
+    fn all<T: serde::Serialize + Copy>(first: T, next: impl Fn(T) -> Option<T>) -> Value {
+        serde_json::to_value(std::iter::successors(Some(first), |value| next(*value)).collect::<Vec<_>>())
+            .unwrap()
+    }
+    let generation = all(Generation::Solar, |value| match value {
+        Generation::Solar => Some(Generation::Wind),
+        Generation::Wind => Some(Generation::Gas),
+        Generation::Gas => Some(Generation::Unstated),
+        Generation::Unstated => None,
+    });
+    let end = all(DeliveryEnd::Complete, |value| match value {
+        DeliveryEnd::Complete => Some(DeliveryEnd::Partial),
+        DeliveryEnd::Partial => Some(DeliveryEnd::Nothing),
+        DeliveryEnd::Nothing => Some(DeliveryEnd::Unreported),
+        DeliveryEnd::Unreported => None,
+    });
+    let purpose = all(Purpose::Incentive, |value| match value {
+        Purpose::Incentive => Some(Purpose::Purchase),
+        Purpose::Purchase => Some(Purpose::Margin),
+        Purpose::Margin => Some(Purpose::Remainder),
+        Purpose::Remainder => Some(Purpose::Opening),
+        Purpose::Opening => None,
+    });
+    let site = Site::start().await;
+    let schemas = &description(&site).await["components"]["schemas"];
+    for (name, values) in [("Generation", generation), ("DeliveryEnd", end), ("Purpose", purpose)] {
+        assert_eq!(schemas[name]["enum"], values, "{name}");
+    }
+}
+
 fn reference(name: &str) -> Value {
     serde_json::json!({ "$ref": format!("#/components/schemas/{name}") })
 }
