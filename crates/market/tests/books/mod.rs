@@ -23,7 +23,8 @@ fn book_of(
     price: impl Strategy<Value = u64> + Clone + 'static,
 ) -> impl Strategy<Value = Clearing> {
     let lots = prop::collection::vec(lot(energy.clone(), price.clone()), 0..8);
-    let requests = prop::collection::vec(request(energy, price.clone()), 0..40);
+    let asked = prop_oneof![1 => Just(0), 12 => energy];
+    let requests = prop::collection::vec(request(asked, price.clone()), 0..40);
     let lossy = prop::collection::btree_map(0..6u32, 0..4u16, 0..6);
     let limits = (price, prop_oneof![Just(0), Just(1), 2..60u64]);
     let deliverable = prop_oneof![Just(u64::MAX), 0..2_000u64];
