@@ -8,11 +8,14 @@ use crate::target::Target;
 use crate::units::{self, When, cost, minute};
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use serde::Deserialize;
 use std::io::Write;
 use std::time::Duration;
+use wattbook_client::api::PricesNow;
+use wattbook_client::http::Part;
 use wattbook_home::http::{BuyAnswer, BuyRequest, SellAnswer, SellRequest};
 use wattbook_home::words::StepState;
-use wattbook_types::{Energy, Price, TransactionId};
+use wattbook_types::{Energy, Price, Timestamp, TransactionId};
 
 /// How often the home is asked how a purchase stands, with `--wait`.
 const LOOK: Duration = Duration::from_millis(300);
@@ -94,10 +97,23 @@ fn confirm(question: &str) -> Result<()> {
     Ok(())
 }
 
+/// What of a home's status is needed to ask it for something.
+#[derive(Deserialize)]
+struct HomeNow {
+    /// Ledger time.
+    time: Timestamp,
+    /// Prices in force, where a server has told them.
+    prices: Option<PricesNow>,
+}
+
+async fn home_now(home: &Part, name: &str) -> Result<HomeNow> {
+    Ok(home.get(&format!("/api/v1/homes/{name}/status")).await?)
+}
+
 /// Runs `wattbook sell`.
 pub async fn sell(options: &SellOptions) -> Result<()> {
     let home = options.target.home(&options.home)?;
-    let status = home_status(&options.target, &options.home).await?;
+    let status = home_now(&home, &options.home).await?;
     let what = match options.energy {
         Amount::Energy(energy) => format!("{energy} of its surplus"),
         Amount::Share(percent) => format!("{percent}% of what it generates in the next slot"),
@@ -126,7 +142,7 @@ pub async fn buy(options: &BuyOptions) -> Result<()> {
     let home = options.target.home(&options.home)?;
     let servers = options.target.servers()?;
     let (community, prices) = futures::try_join!(servers.community(), servers.prices())?;
-    let status = home_status(&options.target, &options.home).await?;
+    let status = home_now(&home, &options.home).await?;
     let slot = options.at.slot(status.time, community.slot_length);
     let offered = options.price.unwrap_or(prices.buying);
     let when = units::slot(slot, community.slot_length);
