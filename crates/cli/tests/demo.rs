@@ -71,7 +71,8 @@ impl Demo {
     /// Kills one of its parts as a power failure would.
     fn kill(&self, part: &str) {
         let file = self.folder.path().join("community/processes.json");
-        let ids: BTreeMap<String, i32> = serde_json::from_slice(&std::fs::read(file).expect("a file")).expect("ids");
+        let ids: BTreeMap<String, i32> =
+            serde_json::from_slice(&std::fs::read(file).expect("a file")).expect("ids");
         let id = rustix::process::Pid::from_raw(ids[part]).expect("an id");
         rustix::process::kill_process(id, rustix::process::Signal::KILL).expect("it runs");
     }
@@ -81,8 +82,9 @@ impl Demo {
         while self.next_event().is_some() {}
         let status = self.child.wait().expect("it ends");
         let report = std::fs::read(self.folder.path().join("report.json"));
-        let report: Value = serde_json::from_slice(&report.unwrap_or_else(|_| panic!("no report:\n{}", self.tail())))
-            .expect("a JSON report");
+        let report: Value =
+            serde_json::from_slice(&report.unwrap_or_else(|_| panic!("no report:\n{}", self.tail())))
+                .expect("a JSON report");
         assert!(status.success(), "{status}: {:#}\n{}", report["problems"], self.tail());
         (report, std::mem::take(&mut self.told))
     }
@@ -140,7 +142,8 @@ fn s2_s6_l12_killed_parts_come_back_and_nothing_is_lost_doubled_or_unpaid() {
     demo.kill("homes");
     let (report, told) = demo.end();
     check(&report);
-    let line = |text: &str| told.iter().position(|line| line.contains(text)).unwrap_or_else(|| panic!("{text}"));
+    let line =
+        |text: &str| told.iter().position(|line| line.contains(text)).unwrap_or_else(|| panic!("{text}"));
     let away = &told[line("server-2 died")..line("server-2 is started again")];
     assert!(away.iter().any(|line| line.contains("was paid")), "three servers agree on sales: {away:#?}");
     assert_eq!(number(&report, "/restarts"), 3);

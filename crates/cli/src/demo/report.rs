@@ -34,8 +34,9 @@ pub struct Report {
     pub slots: SlotCounts,
     /// How much of what homes had to import the battery covered, and the most that it could have.
     pub coverage: Coverage,
-    /// What does not match between ledger, storage records and home records.
-    pub reconciliation: Vec<Finding>,
+    /// What does not match between ledger, storage records and home records; nothing was compared where
+    /// the run was interrupted.
+    pub reconciliation: Option<Vec<Finding>>,
     /// How often parts were started again.
     pub restarts: u32,
     /// Real seconds that it took.

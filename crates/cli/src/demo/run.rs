@@ -260,8 +260,8 @@ impl Demo {
         problems.extend(self.children.stop("storage").await);
         let statuses = self.agreed_statuses(&mut problems).await?;
         let findings = match records {
-            Some(records) => self.reconcile(&records).await?,
-            None => Vec::new(),
+            Some(records) => Some(self.reconcile(&records).await?),
+            None => None,
         };
         problems.extend(self.children.stop("server").await);
         if let Err(imbalance) = self.plant.with(|world| world.audit()) {
@@ -269,7 +269,7 @@ impl Demo {
         }
         let checked = report::check(&statuses, self.refused(&statuses)).context("no server answered")?;
         problems.extend(checked.problems);
-        problems.extend(findings.iter().map(|finding| format!("{}: {}", finding.about, finding.what)));
+        problems.extend(findings.iter().flatten().map(|finding| format!("{}: {}", finding.about, finding.what)));
         Ok(Report {
             ok: problems.is_empty(),
             problems,
@@ -430,7 +430,10 @@ fn summary(report: &Report) -> String {
         ),
     ];
     if report.ok {
-        lines.push("Energy and money are conserved, and every record matches.".to_owned());
+        lines.push(match report.reconciliation {
+            Some(_) => "Energy and money are conserved; ledger, storage and home records match.".to_owned(),
+            None => "Energy and money are conserved.".to_owned(),
+        });
     } else {
         lines.push("Something does not hold:".to_owned());
         lines.extend(report.problems.iter().map(|problem| format!("  - {problem}")));
