@@ -123,6 +123,7 @@ pub fn router(app: App) -> Router {
         .route("/live", get(forms::list_live))
         .route("/page.css", get(|| async { ([(header::CONTENT_TYPE, "text/css")], page::CSS) }))
         .route("/page.js", get(|| async { ([(header::CONTENT_TYPE, "text/javascript")], page::JS) }))
+        .route("/icon.svg", get(|| async { ([(header::CONTENT_TYPE, "image/svg+xml")], page::ICON) }))
         .route("/homes/{name}", get(forms::home))
         .route("/homes/{name}/live", get(forms::home_live))
         .route("/homes/{name}/sell/confirm", post(forms::sell_question))

@@ -1,15 +1,15 @@
 //! The household's pages: what is going on, and the forms to sell and to buy with a yes or no (D1-D5).
 //!
 //! Always: plain words; works without scripts and on a phone; everything that is shown is escaped by the
-//! template. The one script replaces the live part of a page every two seconds. Not here: what is done when
-//! a form is sent (`http`).
+//! template. The one script brings the live part of a page up to date every two seconds. Not here: what is
+//! done when a form is sent (`http`).
 
 use crate::config::{Offer, SellAmount};
 use crate::home::Live;
 use crate::record::{Origin, SlotReading};
 use crate::selling::OnceAmount;
 use crate::view::{HomeStatus, HomeSummary, TransactionView};
-use crate::words::{Calendar, points, unit_price};
+use crate::words::{Calendar, Step, StepState, points, unit_price};
 use maud::{DOCTYPE, Markup, html};
 use wattbook_types::{Balance, Energy, Interval, Money, Power, Price, Slot};
 
@@ -17,6 +17,13 @@ use wattbook_types::{Balance, Energy, Interval, Money, Power, Price, Slot};
 pub const CSS: &str = include_str!("page.css");
 /// The script.
 pub const JS: &str = include_str!("page.js");
+/// The icon.
+pub const ICON: &str = include_str!("icon.svg");
+
+/// Ended transactions whose steps stay unfolded.
+const UNFOLDED: usize = 2;
+/// Readings that are shown.
+const READINGS: usize = 12;
 
 /// What a form proposes for buying.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +56,8 @@ fn frame(title: &str, body: &Markup) -> Markup {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (title) }
+                title { (title) " - wattbook" }
+                link rel="icon" href="/icon.svg";
                 link rel="stylesheet" href="/page.css";
                 script src="/page.js" defer {}
             }
@@ -58,49 +66,86 @@ fn frame(title: &str, body: &Markup) -> Markup {
     }
 }
 
+/// The part that is refreshed, with the words for when that fails.
+fn live(from: &str, part: &Markup) -> Markup {
+    html! {
+        p #silence .trouble role="status" hidden { "The home does not answer. This is how things stood before." }
+        div #live data-from=(from) { (part) }
+    }
+}
+
+fn demonstration(accelerated: bool) -> Markup {
+    html! {
+        @if accelerated { p.note { "A demonstration: time runs faster here than in reality." } }
+    }
+}
+
 /// The list of homes.
-pub fn list(homes: &[HomeSummary]) -> Markup {
+pub fn list(homes: &[HomeSummary], accelerated: bool) -> Markup {
     frame(
         "Homes",
         &html! {
             h1 { "Homes" }
-            div #live data-from="/live" { (list_live(homes)) }
+            (demonstration(accelerated))
+            (live("/live", &list_live(homes)))
         },
     )
 }
 
 /// The part of the list that is refreshed.
 pub fn list_live(homes: &[HomeSummary]) -> Markup {
+    let power = |power: Option<Power>| power.map_or("–".to_owned(), |power| power.watts().to_string());
     html! {
-        table {
-            thead { tr { th { "Home" } th { "Generates" } th { "Uses" } th { "Sold" } th { "Bought" } th { "Balance" } } }
+        @if homes.is_empty() { p { "No homes yet." } }
+        div.wide { table {
+            thead { tr {
+                th scope="col" { "Home" }
+                (column("Generates", "W")) (column("Uses", "W"))
+                (column("Sold", "kWh")) (column("Bought", "kWh")) (column("Balance", "points"))
+            } }
             tbody {
                 @for home in homes {
                     tr {
-                        td { a href={ "/homes/" (home.name) } { (home.name) } }
-                        td { (home.now.map_or("–".to_owned(), |now| watts(now.generation))) }
-                        td { (home.now.map_or("–".to_owned(), |now| watts(now.load))) }
-                        td { (home.totals.sold_wh) }
-                        td { (home.totals.bought_wh) }
-                        td { (balance(home.balance_milli)) }
+                        th scope="row" { a href={ "/homes/" (home.name) } { (home.name) } }
+                        td { (power(home.now.map(|now| now.generation))) }
+                        td { (power(home.now.map(|now| now.load))) }
+                        td { (kwh(home.totals.sold_wh)) }
+                        td { (kwh(home.totals.bought_wh)) }
+                        td { (home.balance_milli.map_or("–".to_owned(), |balance| balance.to_string())) }
                     }
                 }
             }
+        } }
+        @for home in homes {
+            @if let Some(trouble) = &home.trouble { p.trouble { (home.name) ": " (trouble) } }
         }
     }
 }
 
-/// A home's page.
-pub fn home(status: &HomeStatus, calendar: &Calendar, proposal: &BuyProposal) -> Markup {
+/// The head of a column of numbers, with their unit.
+fn column(name: &str, unit: &str) -> Markup {
+    html! { th scope="col" { (name) " " span.unit { (unit) } } }
+}
+
+/// A home's page; `accelerated` where time runs faster than in reality.
+pub fn home(status: &HomeStatus, calendar: &Calendar, proposal: &BuyProposal, accelerated: bool) -> Markup {
     frame(
         &status.name,
         &html! {
             p { a href="/" { "All homes" } }
             h1 { (status.name) }
-            div #live data-from={ "/homes/" (status.name) "/live" } { (home_live(status, calendar)) }
-            (sell_form(status))
+            (demonstration(accelerated))
+            nav aria-label="On this page" {
+                a href="#trades" { "Sales and purchases" }
+                a href="#sell" { "Sell" }
+                a href="#buy" { "Buy" }
+                a href="#automatic" { "Automatic" }
+            }
+            (live(&format!("/homes/{}/live", status.name), &home_live(status, calendar)))
+            (sell_form(status, calendar))
             (buy_form(status, calendar, proposal))
-            (settings_form(status))
+            (settings_form(status, calendar))
+            p.note { "This home's address in the community's books: " code { (status.address) } }
         },
     )
 }
@@ -108,32 +153,43 @@ pub fn home(status: &HomeStatus, calendar: &Calendar, proposal: &BuyProposal) ->
 /// The part of a home's page that is refreshed.
 pub fn home_live(status: &HomeStatus, calendar: &Calendar) -> Markup {
     html! {
-        p.time { (calendar.date_time(status.time)) }
+        p.time { (calendar.date_time(status.time)) " " (calendar.zone()) }
         @if let Some(trouble) = &status.trouble { p.trouble role="alert" { (trouble) } }
         (now(status))
         (prices(status))
-        section {
+        (trades(status, calendar))
+        (totals(status))
+        (readings(&status.readings, calendar))
+    }
+}
+
+fn trades(status: &HomeStatus, calendar: &Calendar) -> Markup {
+    html! {
+        section #trades {
             h2 { "Sales and purchases" }
             @for order in &status.sell_orders {
-                p.order {
-                    "You asked to sell " (amount(order.amount)) "; " (order.sent) " sent so far."
+                div.order {
+                    p { "You asked to sell " (amount(order.amount, calendar)) "; " (order.sent) " sent so far." }
                     form method="post" action={ "/homes/" (status.name) "/sell/withdraw" } {
                         input type="hidden" name="number" value=(order.number);
-                        button { "Withdraw the rest" }
+                        button #{ "withdraw-" (order.number) } { "Withdraw the rest" }
                     }
                 }
             }
             @if let Some(not_bought) = &status.not_bought {
                 p.note {
-                    "Nothing asked for " (calendar.interval(Interval::of_slot(not_bought.slot, calendar.slot_length)))
-                    ": " (not_bought.text)
+                    "No automatic purchase for "
+                    (calendar.interval(Interval::of_slot(not_bought.slot, calendar.slot_length)))
+                    ". " (not_bought.text)
                 }
             }
-            @if status.transactions.is_empty() { p { "Nothing yet." } }
-            @for transaction in &status.transactions { (steps(transaction)) }
+            @if status.transactions.is_empty() { p { "Nothing sold or bought yet." } }
+            div {
+                @for (place, transaction) in status.transactions.iter().enumerate() {
+                    (steps(transaction, place < UNFOLDED))
+                }
+            }
         }
-        (totals(status))
-        (readings(&status.readings, calendar))
     }
 }
 
@@ -153,7 +209,7 @@ fn now(status: &HomeStatus) -> Markup {
                 },
             }
             @if let Some(reason) = status.grant.as_ref().and_then(|grant| grant.reason.as_ref()) {
-                p.note { "The battery takes less than you could send: " (reason) }
+                p.note { "The battery takes less than this home could send: " (reason) }
             }
         }
     }
@@ -165,37 +221,58 @@ fn prices(status: &HomeStatus) -> Markup {
             h2 { "Prices and balance" }
             dl {
                 dt { "Your balance" } dd { (balance(status.balance_milli)) }
+                @if let Some(available) = status.available_milli {
+                    dt { "You can still spend, agreed credit included" } dd { (balance(Some(available))) }
+                }
                 @if let Some(prices) = &status.prices {
-                    dt { "You are paid" } dd { (unit_price(prices.selling)) " per kWh" }
-                    dt { "You pay about" } dd { (unit_price(prices.buying)) " per kWh" }
+                    dt { "You are paid, per kWh" } dd { (unit_price(prices.selling)) }
+                    dt { "Buyers are advised to offer, per kWh" } dd { (unit_price(prices.buying)) }
                     @if let Some(average) = prices.average_offered {
-                        dt { "Offered lately on average" } dd { (unit_price(average)) " per kWh" }
+                        dt { "Buyers offered lately on average, per kWh" } dd { (unit_price(average)) }
                     }
                 }
-                dt { "The utility charges" } dd { (unit_price(status.utility)) " per kWh" }
+                dt { "The utility charges, per kWh" } dd { (unit_price(status.utility)) }
                 @if let Some(energy) = status.for_sale_wh { dt { "For sale in the battery" } dd { (energy) } }
             }
+            @if status.prices.is_none() { p.note { "The community's servers have not told their prices yet." } }
         }
     }
 }
 
-fn steps(transaction: &TransactionView) -> Markup {
+/// A transaction, folded up to one line once it has ended and is no longer new.
+fn steps(transaction: &TransactionView, new: bool) -> Markup {
+    let reached = transaction.steps.iter().rfind(|step| step.state != StepState::Later);
     html! {
-        article {
-            h3 {
-                (transaction.heading)
+        details #{ "trade-" (transaction.number) } open[new || !transaction.ended] {
+            summary #{ "fold-" (transaction.number) } {
+                strong { (transaction.heading) }
                 @if transaction.origin == Origin::Owner { " (asked by you)" }
+                @if let Some(step) = reached { span.reached { (sign(step)) " " (step.title) } }
             }
             ol.steps {
                 @for step in &transaction.steps {
-                    li class=(format!("{:?}", step.state).to_lowercase()) {
-                        span.sign aria-hidden="true" { (step.state.sign()) } " "
+                    li class=(class(step.state)) {
+                        (sign(step)) " "
                         strong { (step.title) }
+                        span.unseen { " (" (step.state.word()) ")" }
                         @if !step.detail.is_empty() { span.detail { (step.detail) } }
                     }
                 }
             }
         }
+    }
+}
+
+fn sign(step: &Step) -> Markup {
+    html! { span class={ "sign " (class(step.state)) } aria-hidden="true" { (step.state.sign()) } }
+}
+
+const fn class(state: StepState) -> &'static str {
+    match state {
+        StepState::Done => "done",
+        StepState::Now => "now",
+        StepState::Later => "later",
+        StepState::Failed => "failed",
     }
 }
 
@@ -207,12 +284,14 @@ fn totals(status: &HomeStatus) -> Markup {
             dl {
                 dt { "Generated" } dd { (totals.generated_wh) }
                 dt { "Used" } dd { (totals.consumed_wh) }
-                dt { "Sold" } dd { (totals.sold_wh) " for " (points(totals.earned_milli)) }
-                dt { "Bought" } dd { (totals.bought_wh) " for " (points(totals.paid_milli)) }
+                dt { "Sent to the battery" } dd { (totals.sent_wh) }
+                dt { "Sold: received by the battery and verified" } dd { (totals.sold_wh) }
+                dt { "Earned for that" } dd { (points(totals.earned_milli)) }
+                dt { "Bought: delivered by the battery" } dd { (totals.bought_wh) }
+                dt { "Paid for that" } dd { (points(totals.paid_milli)) }
                 dt { "The utility would have charged for that" } dd { (points(totals.utility_instead_milli)) }
-                dt { "Taken from the utility" } dd {
-                    (totals.grid_import_wh) " for " (points(totals.utility_cost_milli))
-                }
+                dt { "Taken from the utility" } dd { (totals.grid_import_wh) }
+                dt { "The utility charges for that" } dd { (points(totals.utility_cost_milli)) }
                 dt { "Given to the utility" } dd { (totals.grid_export_wh) }
             }
         }
@@ -220,42 +299,74 @@ fn totals(status: &HomeStatus) -> Markup {
 }
 
 fn readings(readings: &[SlotReading], calendar: &Calendar) -> Markup {
+    let mut day = String::new();
+    let shown = readings.iter().rev().take(READINGS).map(|reading| {
+        let interval = Interval::of_slot(reading.slot, calendar.slot_length);
+        let date = calendar.date(interval.start);
+        let new_day = (date != day).then(|| date.clone());
+        day = date;
+        (reading, interval, new_day)
+    });
     html! {
         section {
             h2 { "Measured lately" }
-            div.wide {
-                table {
-                    thead { tr { th { "When" } th { "Generated" } th { "Used" } th { "Sent" } th { "Arrived" } } }
-                    tbody {
-                        @for reading in readings.iter().rev().take(12) {
-                            tr {
-                                td { (calendar.interval(Interval::of_slot(reading.slot, calendar.slot_length))) }
-                                @if reading.measured {
-                                    td { (reading.generated) } td { (reading.consumed) }
-                                } @else {
-                                    td { "not measured" } td { "not measured" }
-                                }
-                                td { (reading.sent) } td { (reading.arrived) }
-                            }
+            @if readings.is_empty() { p { "Nothing yet." } }
+            @else { div.wide { table {
+                thead { tr {
+                    th scope="col" { "When" }
+                    (column("Generated", "kWh")) (column("Used", "kWh"))
+                    (column("To battery", "kWh")) (column("From battery", "kWh"))
+                } }
+                tbody { @for (reading, interval, new_day) in shown {
+                    @if let Some(date) = new_day { tr { th scope="rowgroup" colspan="5" { (date) } } }
+                    tr {
+                        td { (calendar.times(interval)) }
+                        @if reading.measured {
+                            td { (kwh(reading.generated)) } td { (kwh(reading.consumed)) }
+                        } @else {
+                            td { "not measured" } td { "not measured" }
                         }
+                        td { (kwh(reading.sent)) } td { (kwh(reading.arrived)) }
                     }
-                }
-            }
+                } }
+            } } }
         }
     }
 }
 
-fn sell_form(status: &HomeStatus) -> Markup {
+fn sell_form(status: &HomeStatus, calendar: &Calendar) -> Markup {
     let surplus = status.now.map_or(Power::ZERO, |now| now.generation.saturating_sub(now.load));
     let proposed = surplus.over_seconds(3600).max(Energy::from_wh(500));
+    let (name, period) = (&status.name, calendar.slot_words());
     html! {
-        section {
-            h2 { "Sell once" }
-            form method="post" action={ "/homes/" (status.name) "/sell/confirm" } {
-                label { input type="radio" name="kind" value="energy" checked; " Energy, in kWh" }
-                label { input type="radio" name="kind" value="share"; " Share of generation in the next slot, in %" }
-                label { "How much " input name="amount" inputmode="decimal" required value=(kwh(proposed)); }
-                button { "Go on" }
+        section #sell {
+            h2 { "Sell" }
+            @if status.settings.sell.automatic {
+                p.note {
+                    "Surplus is sold automatically at present (see " a href="#automatic" { "Automatic" }
+                    "). Ask here for what that leaves out."
+                }
+            }
+            dl {
+                dt { "When" } dd.words { "From now on, whenever more is generated than used" }
+                dt { "Unit price" } dd.words {
+                    @match &status.prices {
+                        Some(prices) => { (unit_price(prices.selling)) " per kWh, set by the community" },
+                        None => "Set by the community; not known yet",
+                    }
+                }
+            }
+            form method="post" action={ "/homes/" (name) "/sell/confirm" } {
+                fieldset {
+                    legend { "How much" }
+                    label { input type="radio" name="kind" value="energy" checked; " Energy, in kWh" }
+                    label {
+                        input type="radio" name="kind" value="share";
+                        " Share of what is generated in a period of " (period) ", in %"
+                    }
+                    label { "Amount, in kWh or % " input name="amount" inputmode="decimal" required value=(kwh(proposed)); }
+                }
+                button { "Continue" }
             }
         }
     }
@@ -263,10 +374,11 @@ fn sell_form(status: &HomeStatus) -> Markup {
 
 fn buy_form(status: &HomeStatus, calendar: &Calendar, proposal: &BuyProposal) -> Markup {
     html! {
-        section {
+        section #buy {
             h2 { "Buy" }
+            p.note { "You pay for what is delivered, at most the price that you offer." }
             form method="post" action={ "/homes/" (status.name) "/buy/confirm" } {
-                label { "When "
+                label { "When (" (calendar.zone()) ") "
                     select name="slot" {
                         @for slot in &proposal.slots {
                             option value=(slot.number()) {
@@ -282,18 +394,18 @@ fn buy_form(status: &HomeStatus, calendar: &Calendar, proposal: &BuyProposal) ->
                     input name="offered" inputmode="decimal" required
                         value=(Money::from_milli(proposal.offered.milli_per_kwh()));
                 }
-                button { "Go on" }
+                button { "Continue" }
             }
         }
     }
 }
 
-fn settings_form(status: &HomeStatus) -> Markup {
+fn settings_form(status: &HomeStatus, calendar: &Calendar) -> Markup {
     let (sell, buy) = (&status.settings.sell, &status.settings.buy);
     let how = match sell.amount {
         SellAmount::All => "all of it".to_owned(),
         SellAmount::Power(power) => format!("up to {}", watts(power)),
-        SellAmount::Energy(energy) => format!("up to {energy} in a slot"),
+        SellAmount::Energy(energy) => format!("up to {energy} in {}", calendar.slot_words()),
         SellAmount::Share(share) => format!("up to {} % of generation", percent(share.get())),
     };
     let price = match buy.offer {
@@ -301,21 +413,21 @@ fn settings_form(status: &HomeStatus) -> Markup {
         Offer::Fixed(price) => format!("{} per kWh", unit_price(price)),
     };
     html! {
-        section {
+        section #automatic {
             h2 { "Automatic" }
             form method="post" action={ "/homes/" (status.name) "/settings" } {
                 label {
                     input type="checkbox" name="sell_automatic" value="yes" checked[sell.automatic];
                     " Sell surplus (" (how) ")"
                 }
-                label { "when it is at least, in W "
+                label { "Sell when the surplus is at least, in W "
                     input name="sell_threshold" inputmode="numeric" required value=(sell.threshold.watts());
                 }
                 label {
                     input type="checkbox" name="buy_automatic" value="yes" checked[buy.automatic];
                     " Buy what the home is expected to need (at " (price) ", while the utility is dearer)"
                 }
-                label { "when that is at least, in kWh "
+                label { "Buy when the expected need is at least, in kWh "
                     input name="buy_threshold" inputmode="decimal" required value=(kwh(buy.threshold));
                 }
                 button { "Save" }
@@ -327,7 +439,7 @@ fn settings_form(status: &HomeStatus) -> Markup {
 /// A question with yes and no (D1).
 pub fn question(home: &str, question: &Question) -> Markup {
     frame(
-        home,
+        &format!("{home}: yes or no?"),
         &html! {
             h1 { (home) }
             section {
@@ -344,23 +456,31 @@ pub fn question(home: &str, question: &Question) -> Markup {
     )
 }
 
-/// What went wrong, and the way back.
-pub fn failure(home: &str, title: &str, detail: &str) -> Markup {
+/// What went wrong, and the way back: to the home's page, or the list where there is no such home.
+pub fn failure(home: Option<&str>, title: &str, detail: &str) -> Markup {
     frame(
         title,
         &html! {
             h1 { (title) }
             p.trouble role="alert" { (detail) }
-            p { a href={ "/homes/" (home) } { "Back" } }
+            p {
+                @match home {
+                    Some(home) => a href={ "/homes/" (home) } { "Back to " (home) },
+                    None => a href="/" { "All homes" },
+                }
+            }
         },
     )
 }
 
 /// What the owner asked to sell, in words.
-pub fn amount(amount: OnceAmount) -> String {
+pub fn amount(amount: OnceAmount, calendar: &Calendar) -> String {
     match amount {
         OnceAmount::Energy(energy) => energy.to_string(),
-        OnceAmount::Share(share) => format!("{} % of what is generated in one slot", percent(share.get())),
+        OnceAmount::Share(share) => {
+            let period = calendar.slot_words();
+            format!("{} % of what is generated in a period of {period}", percent(share.get()))
+        }
     }
 }
 

@@ -45,6 +45,16 @@ impl StepState {
             Self::Failed => "✗",
         }
     }
+
+    /// A word for it, for those who do not see the sign.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Now => "under way",
+            Self::Later => "to come",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// How times are written.
@@ -64,7 +74,36 @@ impl Calendar {
 
     /// `2016-08-01 18:00–18:30`.
     pub fn interval(&self, interval: Interval) -> String {
-        format!("{}–{}", self.date_time(interval.start), self.format(interval.end, "%H:%M"))
+        format!("{} {}", self.date(interval.start), self.times(interval))
+    }
+
+    /// `2016-08-01`.
+    pub fn date(&self, time: Timestamp) -> String {
+        self.format(time, "%Y-%m-%d")
+    }
+
+    /// `18:00–18:30`.
+    pub fn times(&self, interval: Interval) -> String {
+        format!("{}–{}", self.format(interval.start, "%H:%M"), self.format(interval.end, "%H:%M"))
+    }
+
+    /// Which time is meant: `UTC`, or how far from it.
+    pub fn zone(&self) -> String {
+        let minutes = self.utc_offset_minutes;
+        if minutes == 0 {
+            return "UTC".to_owned();
+        }
+        let (sign, size) = (if minutes < 0 { '-' } else { '+' }, minutes.unsigned_abs());
+        format!("UTC{sign}{:02}:{:02}", size / 60, size % 60)
+    }
+
+    /// How long a slot is, for people who do not know that word: `30 minutes`.
+    pub fn slot_words(&self) -> String {
+        match self.slot_length.seconds() {
+            3600 => "one hour".to_owned(),
+            seconds if seconds % 60 == 0 => format!("{} minutes", seconds / 60),
+            seconds => format!("{seconds} seconds"),
+        }
     }
 
     fn format(&self, time: Timestamp, form: &str) -> String {
@@ -187,7 +226,11 @@ fn verification(progress: &Progress) -> (Step, Option<&Outcome>) {
             (step(StepState::Failed, not_verified(*reason), advice(*reason)), None)
         }
         Progress::Known { stage: Stage::Final { height, outcome, .. } } => (
-            step(StepState::Done, title, format!("All servers agreed; it stands in block {height}.")),
+            step(
+                StepState::Done,
+                title,
+                format!("The community's servers agreed; it stands in block {height} of the books."),
+            ),
             Some(outcome),
         ),
     };
@@ -269,7 +312,8 @@ fn delivery(outcome: &Outcome, when: Interval, now: Timestamp) -> [Step; 2] {
     let (state, title, detail) = match end {
         DeliveryEnd::Complete => (StepState::Done, "Delivered", format!("{delivered}")),
         DeliveryEnd::Partial => {
-            (StepState::Done, "Delivered in part", format!("{delivered} of {energy} was drawn"))
+            let words = format!("{delivered} of {energy} was drawn; the rest was given back");
+            (StepState::Done, "Delivered in part", words)
         }
         DeliveryEnd::Nothing => (StepState::Done, "Nothing delivered", "Nothing was drawn.".to_owned()),
         DeliveryEnd::Unreported => (
@@ -328,7 +372,7 @@ pub const fn generation(generation: Generation) -> &'static str {
         Generation::Solar => "solar",
         Generation::Wind => "wind",
         Generation::Gas => "gas",
-        Generation::Unstated => "unstated",
+        Generation::Unstated => "unspecified",
     }
 }
 

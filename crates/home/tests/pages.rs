@@ -87,7 +87,7 @@ async fn d2_d5_the_page_tells_what_is_going_on() {
         "3000 W",
         "1000 W",
         "1000.000 points",
-        "0.100 points per kWh",
+        "0.100 points",
         "Sale of 0.500 kWh, 2016-08-01 00:00–00:30",
         "Request to sell",
         "Sent to the battery",
@@ -108,7 +108,10 @@ async fn d2_d5_the_page_tells_what_is_going_on() {
     let live = get(&pages, "/homes/oak/live").await.text;
     assert!(page.contains(&live), "the live part is a part of the page");
     assert!(get(&pages, "/page.js").await.text.contains("data"));
-    assert_eq!(get(&pages, "/homes/elm").await.status, StatusCode::NOT_FOUND);
+    assert!(get(&pages, "/icon.svg").await.kind.starts_with("image/svg"));
+    let missing = get(&pages, "/homes/elm").await;
+    assert_eq!(missing.status, StatusCode::NOT_FOUND);
+    assert!(missing.text.contains("<a href=\"/\">All homes</a>"), "{}", missing.text);
 }
 
 #[tokio::test]
@@ -120,13 +123,17 @@ async fn d1_selling_asks_yes_or_no_first() {
     assert!(question.text.contains("about 0.150 points"));
     assert_eq!(lock(&home.home).open_sell_orders().count(), 0, "not before a yes");
     let done = form(&pages, "/homes/oak/sell", "kind=energy&amount=1%2C5&answer=yes").await;
-    assert_eq!((done.status, done.location.as_deref()), (StatusCode::SEE_OTHER, Some("/homes/oak")));
+    assert_eq!((done.status, done.location.as_deref()), (StatusCode::SEE_OTHER, Some("/homes/oak#trades")));
     assert_eq!(lock(&home.home).open_sell_orders().count(), 1);
     assert!(get(&pages, "/homes/oak").await.text.contains("You asked to sell 1.500 kWh"));
     form(&pages, "/homes/oak/sell/withdraw", "number=0").await;
     assert_eq!(lock(&home.home).open_sell_orders().count(), 0);
     let question = form(&pages, "/homes/oak/sell/confirm", "kind=share&amount=12.5").await;
-    assert!(question.text.contains("Sell 12.5 % of what is generated in one slot?"), "{}", question.text);
+    assert!(
+        question.text.contains("Sell 12.5 % of what is generated in a period of 30 minutes?"),
+        "{}",
+        question.text
+    );
 }
 
 #[tokio::test]
@@ -138,7 +145,7 @@ async fn d1_buying_asks_yes_or_no_first() {
     let question = form(&pages, "/homes/oak/buy/confirm", &fields).await;
     let words = "Buy 1.250 kWh for 2016-08-01 02:00–02:30, offering 0.250 points per kWh?";
     assert!(question.text.contains(words), "{}", question.text);
-    assert!(question.text.contains("At most 0.313 points"));
+    assert!(question.text.contains("at most 0.313 points"));
     assert_eq!(world.lock().unwrap().purchases().len(), 0, "not before a yes");
     form(&pages, "/homes/oak/buy", &fields).await;
     assert_eq!(world.lock().unwrap().purchases().len(), 0, "not without a yes");

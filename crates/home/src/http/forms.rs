@@ -19,6 +19,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use std::collections::HashMap;
+use wattbook_devices::Clock;
 use wattbook_types::{Interval, Money, PerMille, Power, Price, Slot, Timestamp};
 
 type Fields = Form<HashMap<String, String>>;
@@ -36,7 +37,8 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let problem = self.fault.problem();
         let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        (status, html(&page::failure(&self.home, &problem.title, &problem.detail))).into_response()
+        let home = (!matches!(self.fault, Fault::UnknownHome(_))).then_some(self.home.as_str());
+        (status, html(&page::failure(home, &problem.title, &problem.detail))).into_response()
     }
 }
 
@@ -46,8 +48,13 @@ fn failure(home: &str) -> impl Fn(Fault) -> Failure {
 
 type Answer<T> = Result<T, Failure>;
 
+/// Whether time runs faster than in reality.
+fn accelerated(app: &App) -> bool {
+    matches!(&app.clock, Clock::System(map) if map.accelerated)
+}
+
 pub(super) async fn list(State(app): State<App>) -> Html<String> {
-    html(&page::list(&summaries(&app)))
+    html(&page::list(&summaries(&app), accelerated(&app)))
 }
 
 pub(super) async fn list_live(State(app): State<App>) -> Html<String> {
@@ -58,7 +65,7 @@ pub(super) async fn home(State(app): State<App>, Path(name): Path<String>) -> An
     let (market, now) = (app.trader.market(), app.now());
     let shown = with(app.home(&name).map_err(failure(&name))?, |home| {
         let status = HomeStatus::of(home, &market, now);
-        page::home(&status, &home.calendar(), &proposal(home, &market, now))
+        page::home(&status, &home.calendar(), &proposal(home, &market, now), accelerated(&app))
     });
     Ok(html(&shown))
 }
@@ -129,12 +136,12 @@ pub(super) async fn sell_question(
     Form(fields): Fields,
 ) -> Answer<Html<String>> {
     let fail = failure(&name);
-    app.home(&name).map_err(&fail)?;
+    let calendar = with(app.home(&name).map_err(&fail)?, |home| home.calendar());
     let amount = amount(&fields).map_err(&fail)?;
     let paid = match (app.trader.market().prices, amount) {
         (Some(prices), OnceAmount::Energy(energy)) => {
             let earned = prices.selling.cost(energy).unwrap_or_default();
-            format!("That earns about {}, less what is lost on the way.", points(earned))
+            format!("That earns about {}; what is lost on the way is not paid.", points(earned))
         }
         (Some(prices), OnceAmount::Share(_)) => {
             format!("You are paid {} for each kWh that arrives.", unit_price(prices.selling))
@@ -142,7 +149,7 @@ pub(super) async fn sell_question(
         (None, _) => "You are paid for what arrives.".to_owned(),
     };
     let question = Question {
-        text: format!("Sell {}?", page::amount(amount)),
+        text: format!("Sell {}?", page::amount(amount, &calendar)),
         note: format!("It is sent as soon as more is generated than used. {paid}"),
         action: format!("/homes/{name}/sell"),
         fields: vec![
@@ -163,7 +170,7 @@ pub(super) async fn sell(
         let amount = amount(&fields).map_err(&fail)?;
         ask_to_sell(&app, &name, amount).await.map_err(&fail)?;
     }
-    back(&app, &name).map_err(&fail)
+    back(&app, &name, "trades").map_err(&fail)
 }
 
 pub(super) async fn withdraw(
@@ -177,7 +184,7 @@ pub(super) async fn withdraw(
     if let Some(changes) = changes {
         app.settle(&name, changes).await.map_err(&fail)?;
     }
-    back(&app, &name).map_err(&fail)
+    back(&app, &name, "trades").map_err(&fail)
 }
 
 pub(super) async fn buy_question(
@@ -191,7 +198,7 @@ pub(super) async fn buy_question(
     let question = Question {
         text: buy_text(&order, &calendar),
         note: format!(
-            "At most {}; you pay for what comes.",
+            "That costs at most {}. You pay for what is delivered, at most the price that you offer.",
             points(order.offered.cost_rounded_up(order.energy).unwrap_or(Money::MAX))
         ),
         action: format!("/homes/{name}/buy"),
@@ -218,7 +225,7 @@ pub(super) async fn buy(
         let order = order(&fields).map_err(&fail)?;
         ask_to_buy(&app, &name, order).await.map_err(&fail)?;
     }
-    back(&app, &name).map_err(&fail)
+    back(&app, &name, "trades").map_err(&fail)
 }
 
 pub(super) async fn settings(
@@ -237,10 +244,11 @@ pub(super) async fn settings(
     buy.threshold = parse_kwh(field(&fields, "buy_threshold"))
         .ok_or_else(|| fail(invalid("From which need on? Type kilowatt-hours, for example 0.1.")))?;
     change_settings(&app, &name, Settings { sell, buy }).await.map_err(&fail)?;
-    back(&app, &name).map_err(&fail)
+    back(&app, &name, "automatic").map_err(&fail)
 }
 
-fn back(app: &App, name: &str) -> Result<Redirect, Fault> {
+/// Back to a part of the home's page.
+fn back(app: &App, name: &str, part: &str) -> Result<Redirect, Fault> {
     app.home(name)?;
-    Ok(Redirect::to(&format!("/homes/{name}")))
+    Ok(Redirect::to(&format!("/homes/{name}#{part}")))
 }

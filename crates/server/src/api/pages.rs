@@ -22,10 +22,11 @@ use axum::routing::get;
 use maud::{Markup, html};
 
 const STYLE: &str = include_str!("pages/style.css");
+const ICON: &str = include_str!("pages/icon.svg");
 const SCRIPT: &str = include_str!("pages/live.js");
 /// Nothing from elsewhere, nothing inline, no frames.
-const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; \
-     form-action 'none'; frame-ancestors 'none'";
+const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Paths of the pages and what they are made of.
 pub(super) fn routes() -> Router<Api> {
@@ -37,6 +38,7 @@ pub(super) fn routes() -> Router<Api> {
         .route("/lists/{list}", get(lists::show))
         .route("/problems/{code}", get(problem))
         .route("/style.css", get(async || ([(header::CONTENT_TYPE, "text/css")], STYLE)))
+        .route("/icon.svg", get(async || ([(header::CONTENT_TYPE, "image/svg+xml")], ICON)))
         .route("/live.js", get(async || ([(header::CONTENT_TYPE, "text/javascript")], SCRIPT)))
 }
 

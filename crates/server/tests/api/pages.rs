@@ -28,7 +28,7 @@ async fn the_overview_shows_height_root_battery_prices_lists_and_blocks() {
         "Sunny &lt;Lane&gt;",
         root.as_str(),
         "25.000 kWh of 100.000 kWh",
-        "0.120/kWh",
+        "0.120 points/kWh",
         "Stored energy",
         "Requests to buy",
         "Purchases",

@@ -33,11 +33,11 @@ fn body(view: &dyn ServerView, title: &str, account: &AccountInfo) -> Markup {
         p { code { (account.address) } }
         @if account.suspended { p.bad { "Suspended: no new requests are accepted from this member." } }
         dl.facts {
-            div { dt { "Balance" } dd { (account.balance) } }
-            div { dt { "Set aside for open requests" } dd { (account.pending) } }
-            div { dt { "May still spend" } dd { (account.available) } }
-            div { dt { "Agreed credit" } dd { (account.credit) } }
-            div { dt { "After block" } dd { (account.height) } }
+            div { dt { "Balance" } dd { (words::points(account.balance)) } }
+            div { dt { "Set aside for open requests" } dd { (words::points(account.pending)) } }
+            div { dt { "May still spend" } dd { (words::points(account.available)) } }
+            div { dt { "Agreed credit" } dd { (words::points(account.credit)) } }
+            div { dt { "After block" } dd { a href=(format!("/blocks/{}", account.height)) { (account.height) } } }
         }
         @for list in List::ALL {
             h2 { (list.title()) }

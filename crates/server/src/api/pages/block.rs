@@ -33,47 +33,52 @@ fn body(view: &dyn ServerView, block: &Block) -> Markup {
     html! {
         h1 { "Block " (height) }
         p {
-            @if height > 0 { a href=(format!("/blocks/{}", height - 1)) { "Before" } " " }
-            @if height < view.height().number() { a href=(format!("/blocks/{}", height + 1)) { "After" } }
+            @if height > 0 { a href=(format!("/blocks/{}", height - 1)) { "Block " (height - 1) } " " }
+            @if height < view.height().number() {
+                a href=(format!("/blocks/{}", height + 1)) { "Block " (height + 1) }
+            }
         }
         dl.facts {
             div { dt { "Ledger time (UTC)" } dd { (words::time(header.time)) } }
             div { dt { "Made by" } dd { (proposer) } }
             div { dt { "Size" } dd { (block.to_bytes().len()) " bytes" } }
         }
-        (commitments(block))
-        p {
-            "For checking: "
-            a href=(format!("/api/v1/blocks/{height}")) { "as JSON" } ", "
-            a href=(format!("/api/v1/blocks/{height}/raw")) { "as bytes" } ", "
-            a href=(format!("/api/v1/blocks/{height}/finality")) { "the servers' proof" } "."
-        }
         h2 { "Transactions (" (block.transactions.len()) ")" }
-        (transactions(genesis, block))
+        @if block.transactions.is_empty() { p { "None." } }
+        @else { (transactions(genesis, block)) }
         h2 { "What followed (" (block.records.len()) ")" }
-        ol { @for record in &block.records { li { (words::record(genesis, record)) } } }
+        @if block.records.is_empty() { p { "Nothing." } }
+        @else { ol { @for record in &block.records { li { (words::record(genesis, record)) } } } }
+        h2 { "For checking" }
+        p {
+            "This block "
+            a href=(format!("/api/v1/blocks/{height}")) { "as JSON" } ", "
+            a href=(format!("/api/v1/blocks/{height}/raw")) { "as bytes" } ", and "
+            a href=(format!("/api/v1/blocks/{height}/finality")) { "the proof that the servers agreed on it" } "."
+        }
+        (commitments(block))
     }
 }
 
 fn commitments(block: &Block) -> Markup {
     let header = block.header();
     let rows = [
-        ("Name", block.id().to_string()),
+        ("Block", block.id().to_string()),
         ("Block before", header.parent.to_string()),
-        ("State root", header.state_root.to_string()),
-        ("Transactions root", header.transactions_root.to_string()),
-        ("Records root", header.records_root.to_string()),
+        ("State of the books after it", header.state_root.to_string()),
+        ("Its transactions", header.transactions_root.to_string()),
+        ("What followed", header.records_root.to_string()),
         ("Market rule", header.contract.to_string()),
-        ("Signature", block.signed.signature.to_string()),
+        ("Signature of its maker", block.signed.signature.to_string()),
     ];
     html! { div.wide { table { tbody {
-        @for (name, value) in rows { tr { th { (name) } td.words { code { (value) } } } }
+        @for (name, value) in rows { tr { th scope="row" { (name) } td.words { code { (value) } } } }
     } } } }
 }
 
 fn transactions(genesis: &Genesis, block: &Block) -> Markup {
     html! { div.wide { table {
-        thead { tr { th { "Name" } th { "Holder" } th { "What" } } }
+        thead { tr { th scope="col" { "Transaction" } th scope="col" { "By" } th scope="col" { "What" } } }
         tbody { @for transaction in &block.transactions { tr {
             td { (words::transaction(&transaction.id())) }
             td { (words::address(genesis, &transaction.payload.holder)) }

@@ -7,7 +7,7 @@ use wattbook_types::Genesis;
 pub(super) fn around(genesis: &Genesis, title: &str, live: bool, body: Markup) -> Markup {
     let note = html! {
         @if genesis.clock.accelerated {
-            p.note { "A demonstration: time on this ledger runs faster than in reality." }
+            p.note { "A demonstration: time runs faster here than in reality." }
         }
     };
     document(title, &genesis.name, live, html! { (note) (body) })
@@ -26,18 +26,22 @@ fn document(title: &str, community: &str, live: bool, body: Markup) -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) " - " (community) }
+                link rel="icon" href="/icon.svg";
                 link rel="stylesheet" href="/style.css";
                 script src="/live.js" defer {}
             }
             body {
                 header {
                     strong { (community) }
-                    a href="/" { "Overview" }
-                    a href="/lists/storage" { "Storage" }
-                    a href="/lists/requests" { "Requests" }
-                    a href="/lists/purchases" { "Purchases" }
-                    a href="/api/openapi.json" { "For programs" }
+                    nav aria-label="Pages" {
+                        a href="/" { "Overview" }
+                        a href="/lists/storage" { "Storage" }
+                        a href="/lists/requests" { "Requests" }
+                        a href="/lists/purchases" { "Purchases" }
+                        a href="/api/openapi.json" { "For programs" }
+                    }
                 }
+                p #silence .bad role="status" hidden { "The server does not answer. This is how things stood before." }
                 main data-live[live] { (body) }
             }
         }

@@ -25,8 +25,8 @@ fn overview(view: &dyn ServerView) -> Markup {
     let body = html! {
         h1 { (genesis.name) }
         p {
-            "What the server " strong { (status.name) } " knows. Its " (genesis.servers.len())
-            " servers verify every trade against what the battery really received, and keep the same ledger."
+            "What the server " strong { (status.name) } " knows. The community's " (genesis.servers.len())
+            " servers check every trade against what the battery really received, and keep the same books."
         }
         (standing(view, &status))
         h2 { "Battery" }
@@ -59,19 +59,19 @@ fn standing(view: &dyn ServerView, status: &ServerStatus) -> Markup {
         @else if !readiness.caught_up { p.bad { "This server is still fetching blocks that it missed." } }
         @else if !readiness.quorum { p.bad { "Waiting for servers: too few are there to agree." } }
         dl.facts {
-            (fact("Height", html! { a href=(format!("/blocks/{}", status.height)) { (status.height) } }))
-            (fact("Ledger time (UTC)", html! { (words::time(status.time)) }))
+            (fact("Newest block", html! { a href=(format!("/blocks/{}", status.height)) { (status.height) } }))
+            (fact("Its time (UTC)", html! { (words::time(status.time)) }))
             (fact("Connected to", html! { (status.peers) " of " (others) " other servers" }))
             (fact("Transactions waiting", html! { (status.waiting) }))
         }
-        p { "State root " code { (status.state_root) } }
+        p.note { "State of the books, the same on every server after the same block: " code { (status.state_root) } }
     }
 }
 
 fn battery_part(battery: &BatteryInfo) -> Markup {
     html! {
         p { strong { (battery.name) } ": " (battery.stored) " of " (battery.capacity) " stored" }
-        meter min="0" max=(battery.capacity.wh()) value=(battery.stored.wh()) {}
+        meter aria-label={ "Stored in " (battery.name) } min="0" max=(battery.capacity.wh()) value=(battery.stored.wh()) {}
         dl.facts {
             (fact("Reserved", html! { (battery.reserved) }))
             (fact("For sale", html! { (battery.for_sale) }))
@@ -83,14 +83,13 @@ fn battery_part(battery: &BatteryInfo) -> Markup {
 }
 
 fn prices(prices: &PricesNow) -> Markup {
-    let or_none =
-        |price: Option<wattbook_types::Price>| price.map_or("none".to_owned(), |price| price.to_string());
+    let or_none = |price: Option<wattbook_types::Price>| price.map_or("none yet".to_owned(), words::price);
     html! { dl.facts {
-        (fact("A seller is paid", html! { (prices.selling) }))
-        (fact("Buyers are advised to offer", html! { (prices.buying) }))
-        (fact("No seller gets less than", html! { (prices.seller_floor) }))
-        (fact("No buyer is asked more than", html! { (prices.buyer_cap) }))
-        (fact("Average offered last", html! { (or_none(prices.average_offered)) }))
+        (fact("A seller is paid", html! { (words::price(prices.selling)) }))
+        (fact("Buyers are advised to offer", html! { (words::price(prices.buying)) }))
+        (fact("No seller gets less than", html! { (words::price(prices.seller_floor)) }))
+        (fact("No buyer is asked more than", html! { (words::price(prices.buyer_cap)) }))
+        (fact("Buyers offered last, on average", html! { (or_none(prices.average_offered)) }))
         (fact("Cheapest stored energy", html! { (or_none(prices.lowest_floor)) }))
     } }
 }
@@ -100,15 +99,16 @@ fn books(status: &ServerStatus) -> Markup {
     html! {
         p {
             "Received " strong { (totals.received) } " = stored " (totals.stored) " + delivered " (totals.delivered)
-            " + lost " (totals.lost) ". All balances together: " strong { (totals.money_sum) } "."
-            @if !totals.conserved { " " span.bad { "An invariant does not hold." } }
+            " + lost " (totals.lost) ". All balances together, which must be 0: "
+            strong { (words::points(totals.money_sum)) } "."
+            @if !totals.conserved { " " span.bad { "The books do not balance." } }
         }
         dl.facts {
-            (fact("Paid to sellers", html! { (totals.sellers_paid) }))
-            (fact("Paid by buyers", html! { (totals.buyers_paid) }))
-            (fact("The pool", html! { (totals.pool) }))
-            (fact("The operator", html! { (totals.operator) }))
-            (fact("The community", html! { (totals.community) }))
+            (fact("Paid to sellers", html! { (words::points(totals.sellers_paid)) }))
+            (fact("Paid by buyers", html! { (words::points(totals.buyers_paid)) }))
+            (fact("Balance of the battery's pool", html! { (words::points(totals.pool)) }))
+            (fact("Balance of the operator", html! { (words::points(totals.operator)) }))
+            (fact("Balance of the community", html! { (words::points(totals.community)) }))
         }
     }
 }
@@ -116,8 +116,8 @@ fn books(status: &ServerStatus) -> Markup {
 fn blocks(blocks: &[BlockSummary]) -> Markup {
     html! { div.wide { table {
         thead { tr {
-            th { "Height" } th { "Time (UTC)" } th.number { "Transactions" } th.number { "Records" }
-            th.number { "Bytes" } th { "Name" }
+            th scope="col" { "Block" } th scope="col" { "Time (UTC)" } th.number scope="col" { "Transactions" }
+            th.number scope="col" { "Records" } th.number scope="col" { "Bytes" } th scope="col" { "Fingerprint" }
         } }
         tbody { @for block in blocks.iter().rev() { tr {
             td { a href=(format!("/blocks/{}", block.height)) { (block.height) } }

@@ -2,10 +2,11 @@
 
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
+use std::fmt;
 use wattbook_client::api::Stage;
 use wattbook_types::record::{Delivery, DeliveryEnd, Payment, Purpose, Reservation, Stored};
 use wattbook_types::transaction::{Body, Generation};
-use wattbook_types::{AccountId, Genesis, Interval, Record, Slot, Timestamp, TransactionId};
+use wattbook_types::{AccountId, Genesis, Interval, Money, Price, Record, Slot, Timestamp, TransactionId};
 
 /// A moment of ledger time, to the second, in UTC.
 pub(super) fn time(time: Timestamp) -> String {
@@ -23,6 +24,16 @@ fn formatted(time: Timestamp, format: &str) -> String {
         Ok(moment) => moment.to_zoned(TimeZone::UTC).strftime(format).to_string(),
         Err(_) => format!("{} ms", time.millis()),
     }
+}
+
+/// An amount of money with its unit.
+pub(super) fn points(amount: impl fmt::Display) -> String {
+    format!("{amount} points")
+}
+
+/// A unit price with its unit.
+pub(super) fn price(price: Price) -> String {
+    points(Money::from_milli(price.milli_per_kwh())) + "/kWh"
 }
 
 /// An interval: its day once, and both times.
@@ -73,7 +84,7 @@ pub(super) const fn generation(generation: Generation) -> &'static str {
         Generation::Solar => "solar",
         Generation::Wind => "wind",
         Generation::Gas => "gas",
-        Generation::Unstated => "unstated",
+        Generation::Unstated => "unspecified",
     }
 }
 
@@ -86,7 +97,7 @@ pub(super) fn body(genesis: &Genesis, body: &Body) -> Markup {
             }
             Body::Purchase(purchase) => {
                 "Asks for " (purchase.energy) " from " (slot(genesis, purchase.slot)) ", offering "
-                (purchase.offered) "."
+                (price(purchase.offered)) "."
             }
             Body::Report(report) => {
                 "Report " (report.sequence) " of the storage side, as of " (time(report.time)) ": "
@@ -103,7 +114,7 @@ pub(super) fn record(genesis: &Genesis, record: &Record) -> Markup {
         Record::NotServed(it) => html! {
             (transaction(&it.purchase)) ": " (it.energy) " for " (address(genesis, &it.buyer)) " from "
             (slot(genesis, it.slot)) " not served. " (it.reason.text())
-            @if let Some(lowest) = it.lowest_served { " The lowest offer that was served: " (lowest) "." }
+            @if let Some(lowest) = it.lowest_served { " The lowest offer that was served: " (price(lowest)) "." }
         },
         Record::Reservation(it) => reservation(genesis, it),
         Record::Delivery(it) => delivery(genesis, it),
@@ -118,7 +129,7 @@ pub(super) fn record(genesis: &Genesis, record: &Record) -> Markup {
 pub(super) fn stored(genesis: &Genesis, it: &Stored) -> Markup {
     html! {
         (transaction(&it.sale)) ": " (address(genesis, &it.seller)) " sent " (it.sent) " (" (generation(it.generation))
-        "); the battery received " (it.received) ", paid at " (it.price) "."
+        "); the battery received " (it.received) ", paid at " (price(it.price)) "."
     }
 }
 
@@ -126,7 +137,7 @@ pub(super) fn stored(genesis: &Genesis, it: &Stored) -> Markup {
 pub(super) fn reservation(genesis: &Genesis, it: &Reservation) -> Markup {
     html! {
         (transaction(&it.purchase)) ": " (it.energy) " reserved for " (address(genesis, &it.buyer)) " from "
-        (slot(genesis, it.slot)) " at " (it.price) "."
+        (slot(genesis, it.slot)) " at " (price(it.price)) "."
     }
 }
 
@@ -140,7 +151,7 @@ pub(super) fn delivery(genesis: &Genesis, it: &Delivery) -> Markup {
     };
     html! {
         (transaction(&it.purchase)) ": " (it.delivered) " of " (it.reserved) " delivered to "
-        (address(genesis, &it.buyer)) " from " (slot(genesis, it.slot)) " (" (end) ") at " (it.price) "."
+        (address(genesis, &it.buyer)) " from " (slot(genesis, it.slot)) " (" (end) ") at " (price(it.price)) "."
     }
 }
 
@@ -150,11 +161,11 @@ pub(super) fn payment(genesis: &Genesis, it: &Payment) -> Markup {
         Purpose::Incentive => "for energy sold",
         Purpose::Purchase => "for energy bought",
         Purpose::Margin => "as the operator's margin",
-        Purpose::Remainder => "as what remains",
+        Purpose::Remainder => "as what remains between buyer and seller",
         Purpose::Opening => "as opening balance",
     };
     html! {
-        (it.amount) " from " (address(genesis, &it.from)) " to " (address(genesis, &it.to)) ", " (purpose) "."
+        (points(it.amount)) " from " (address(genesis, &it.from)) " to " (address(genesis, &it.to)) ", " (purpose) "."
     }
 }
 
