@@ -52,6 +52,8 @@ pub struct Story {
     seed: u64,
     homes: u8,
     slot: Duration,
+    /// Blocks in an epoch, where it is not as usual.
+    epoch_blocks: Option<u64>,
     steps: Vec<Step>,
 }
 
@@ -67,13 +69,16 @@ pub struct Ending {
 impl Story {
     /// Four servers and five homes; a slot lasts ten seconds.
     pub fn new(seed: u64) -> Self {
-        Self { seed, homes: 5, slot: Duration::from_secs(10), steps: Vec::new() }
+        Self { seed, homes: 5, slot: Duration::from_secs(10), epoch_blocks: None, steps: Vec::new() }
     }
 
     /// A story made up from its seed: faults of all kinds, one after another and some at once.
     pub fn by_chance(seed: u64) -> Self {
         let mut chance = Chance::new(seed);
         let mut story = Self::new(seed).slots(2);
+        if chance.once_in(2) {
+            story = story.epochs_of(chance.among(2..=20));
+        }
         for _ in 0..chance.among(2..=3) {
             story = story.misfortune(&mut chance).slots(1);
         }
@@ -101,6 +106,12 @@ impl Story {
                 parted.crash(other).pass(3).restart(other).heal()
             }
         }
+    }
+
+    /// Epochs of the agreement are so short: at least two blocks.
+    pub fn epochs_of(mut self, blocks: u64) -> Self {
+        self.epoch_blocks = Some(blocks);
+        self
     }
 
     fn then(mut self, step: Step) -> Self {
@@ -159,7 +170,9 @@ impl Story {
     /// If anything happens that must not; the story is told on stderr.
     pub fn play(&self) -> Ending {
         let teller = Teller(self);
-        let village = Village::new(4, self.homes, self.slot);
+        let mut village = Village::new(4, self.homes, self.slot);
+        let usual = village.genesis.rules.epoch_blocks;
+        village.genesis.rules.epoch_blocks = self.epoch_blocks.unwrap_or(usual);
         let config = world(self.seed, &village);
         let mut people = People::new(village, self.seed);
         people.trade(true);
@@ -278,6 +291,7 @@ impl Drop for Teller<'_> {
 
 impl fmt::Display for Story {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "seed {}: {:?}", self.seed, self.steps)
+        let epochs = self.epoch_blocks.map(|blocks| format!(", epochs of {blocks} blocks"));
+        write!(f, "seed {}{}: {:?}", self.seed, epochs.unwrap_or_default(), self.steps)
     }
 }
