@@ -144,7 +144,7 @@ pub fn rules() -> Rules {
     }
 }
 
-/// Enough for 20,000 requests with a wide margin.
+/// Enough for 20,000 requests and as many lots, with a margin.
 pub fn contract_limits() -> ContractLimits {
-    ContractLimits { fuel: 4_000_000_000, memory_pages: 1024, stack_height: 1024 }
+    crate::contract::DEFAULT_LIMITS
 }

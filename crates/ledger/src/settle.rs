@@ -106,13 +106,7 @@ fn uncovered(execution: &mut Execution<'_>, battery: BatteryId, energy: Energy) 
     let mut book = execution.state.find::<Batteries>(&battery).expect("checked");
     let needed = pool::needed_for(energy, book.spec.discharge_efficiency);
     let taken = pool::shrink(&mut execution.state, battery, &mut book, needed);
-    let gone = pool::micro_wh(energy);
-    // Where less was booked than has left, the operator put energy in that nobody was credited for: the
-    // difference is booked as received from him.
-    let missing = gone.saturating_sub(taken);
-    let gift = Energy::from_wh(u64::try_from(missing.div_ceil(1_000_000)).expect("a slot's energy"));
-    execution.totals.received = execution.totals.received.saturating_add(gift);
-    execution.totals.lost_micro_wh += taken + pool::micro_wh(gift) - gone;
+    execution.totals.deliver(taken, energy);
     execution.totals.uncovered = execution.totals.uncovered.saturating_add(energy);
     execution.state.put::<Batteries>(&battery, &book);
 }
@@ -217,8 +211,7 @@ fn use_parts(
         let mut book = execution.state.find::<Batteries>(&battery).expect("it has reservations");
         book.reserved_micro_wh -= part.taken_micro_wh;
         let needed = pool::needed_for(used, book.spec.discharge_efficiency).min(part.taken_micro_wh);
-        let delivered = pool::micro_wh(used);
-        execution.totals.lost_micro_wh += needed - delivered;
+        execution.totals.deliver(needed, used);
         let back = part.taken_micro_wh - needed;
         let back_cost = part.cost.saturating_sub(used_cost);
         give_back(execution, battery, &mut book, part, back, back_cost);

@@ -218,6 +218,24 @@ pub struct Totals {
     pub counts: Counts,
 }
 
+impl Totals {
+    /// Books as lost what was taken out of storage beyond what it delivered.
+    ///
+    /// Where less was taken than delivered, either rounding has taken a few millionths before, which are
+    /// booked as lost already and are lost no longer, or the operator has put energy in that nobody was
+    /// credited for, which is booked as received from him.
+    pub fn deliver(&mut self, taken_micro_wh: u128, delivered: Energy) {
+        let delivered = u128::from(delivered.wh()) * 1_000_000;
+        let missing = delivered.saturating_sub(taken_micro_wh);
+        let rounded = if missing < 1_000_000 { missing.min(self.lost_micro_wh) } else { 0 };
+        let gift = (missing - rounded).div_ceil(1_000_000);
+        self.received = self
+            .received
+            .saturating_add(Energy::from_wh(u64::try_from(gift).expect("less than was delivered")));
+        self.lost_micro_wh = self.lost_micro_wh + taken_micro_wh + gift * 1_000_000 - delivered;
+    }
+}
+
 /// Numbers of transactions and records since the ledger began.
 #[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 pub struct Counts {

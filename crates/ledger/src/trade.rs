@@ -38,7 +38,9 @@ pub fn gate(execution: &mut Execution<'_>, battery: BatteryId, slot: Slot) {
         execution.totals.counts.slots_missed += 1;
         return skip(execution, &requests, reason);
     }
-    let lots: Vec<LotEntry> = execution.state.entries::<Lots>(&battery).collect();
+    // The oldest first, and no more of them than of requests: what a clearing costs stays bounded.
+    let most = rules.max_orders_per_clearing as usize;
+    let lots: Vec<LotEntry> = execution.state.entries::<Lots>(&battery).take(most).collect();
     let clearing = clearing(execution, &book, slot, &requests, &lots);
     match decide(execution, &clearing) {
         Ok(answer) => {
@@ -69,7 +71,8 @@ fn clearing(
 ) -> Clearing {
     let rules = &execution.genesis.rules;
     let prices = execution.state.find::<PricesInForce>(&()).expect("written by the genesis");
-    let points: BTreeSet<_> = requests.iter().map(|(_, request)| request.connection_point).collect();
+    let asking = requests.iter().map(|(_, request)| request.connection_point);
+    let points: BTreeSet<_> = asking.chain(lots.iter().map(|(_, lot)| lot.connection_point)).collect();
     let paths = points.into_iter().filter_map(|id| {
         let spec = execution.state.find::<Connections>(&id)?.spec;
         Some(Path { connection_point: id, loss: spec.line_loss, distance: spec.distance })
@@ -189,7 +192,8 @@ fn serve(
         let rest = request.energy.saturating_sub(energy);
         if !rest.is_zero() {
             let reason = match (served, reason) {
-                (Some(_), _) => Refusal::Outbid,
+                (Some(_), _) if answer.matches.len() > 1 => Refusal::Outbid,
+                (Some(_), _) => Refusal::NothingStored,
                 (None, Some(unserved)) => refusal(unserved.reason),
                 (None, None) => Refusal::ByRule,
             };
