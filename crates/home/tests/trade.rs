@@ -336,7 +336,7 @@ async fn d2_a_purchase_is_told_in_order_in_plain_words() {
             Some(not_served(&home, Refusal::Outbid)),
             before,
             format!("{begin}✓ Verification, ✗ Not possible"),
-            "Others offered more for what there is. Offer more, or ask for another time. \
+            "Others offered more, or as much, for what there is. Offer more, or ask for another time. \
              The lowest offer served was 0.250 points per kWh.",
         ),
         (

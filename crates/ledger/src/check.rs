@@ -5,10 +5,11 @@
 
 use crate::accounts;
 use crate::pool;
+use crate::room;
 use crate::state::State;
 use crate::tables::{
     Batteries, BatteryBook, Claims, Connection, Connections, Parties, Party, PricesInForce, Reception,
-    Receptions, Requests, Seen, Statements, Tables,
+    Receptions, Seen, Statements, Tables,
 };
 use wattbook_types::genesis::{Genesis, Role};
 use wattbook_types::report::{Occasion, StorageReport};
@@ -233,7 +234,7 @@ impl Checker<'_> {
         if party.open_orders >= rules.max_open_orders {
             return Err(Refusal::TooManyOrders);
         }
-        let in_slot = self.state.entries::<Requests>(&(purchase.battery, purchase.slot)).count();
+        let in_slot = room::requests(self.state, purchase.battery, purchase.slot);
         if in_slot >= rules.max_orders_per_clearing as usize {
             return Err(Refusal::SlotFull);
         }

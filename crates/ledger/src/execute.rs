@@ -7,6 +7,7 @@ use crate::accounts;
 use crate::check::{Checked, CheckedSale, Checker, statement_hash};
 use crate::contract::Contract;
 use crate::pool;
+use crate::room;
 use crate::settle;
 use crate::state::State;
 use crate::tables::{
@@ -55,21 +56,28 @@ impl<'a> Execution<'a> {
         Self { genesis, ledger, contract, time, state, records: Vec::new(), totals }
     }
 
-    /// Works off what is due, up to the number that one block may.
+    /// Works off what is due, up to the number that one block may and as far as the records fit into it; the
+    /// next block goes on. The first always fits.
     pub fn deadlines(&mut self) {
-        let most = self.genesis.rules.max_deadlines_per_block as usize;
-        for _ in 0..most {
+        let rules = &self.genesis.rules;
+        let mut used = 0;
+        for worked_off in 0..rules.max_deadlines_per_block {
             let Some(((at, kind, battery, slot), ())) = self.state.first_from::<Deadlines>(&(), &()) else {
                 break;
             };
             if at > self.time {
                 break;
             }
+            if worked_off > 0 && !room::fits(&self.state, rules, used, (kind, battery, slot)) {
+                break;
+            }
             self.state.delete::<Deadlines>(&(at, kind, battery, slot));
+            let before = self.records.len();
             match kind {
                 DeadlineKind::Gate => trade::gate(self, battery, slot),
                 DeadlineKind::Close => settle::close(self, battery, slot),
             }
+            used += room::taken(&self.records[before..]);
         }
     }
 

@@ -18,6 +18,7 @@ mod genesis;
 pub mod invariants;
 mod ledger;
 pub mod pool;
+mod room;
 mod settle;
 pub mod state;
 pub mod tables;

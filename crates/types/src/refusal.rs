@@ -177,7 +177,7 @@ refusals! {
         "The battery has nothing stored that is not promised already.",
         "Ask for another time.";
     Outbid = 61, "outbid", Change,
-        "Others offered more for what there is.",
+        "Others offered more, or as much, for what there is.",
         "Offer more, or ask for another time.";
     BelowFloor = 62, "below-floor", Change,
         "The offer is less than was paid for any stored energy.",

@@ -1,0 +1,151 @@
+//! How much room records take in a block, so that what is due always fits into one.
+//!
+//! Always: the figures are upper bounds of canonical encodings (a test measures them); what one clearing
+//! makes, and what one report that settles the last clearings makes, fits into a block together with
+//! that report. A chain would stand still for ever if something due fitted into no block. Not here: how
+//! many transactions a block takes (crate `server` leaves out what does not fit).
+
+use crate::state::State;
+use crate::tables::{DeadlineKind, Lots, Requests, Reservations, Tables, key_bytes};
+use wattbook_types::genesis::Rules;
+use wattbook_types::transaction::MAX_TRANSACTION_BYTES;
+use wattbook_types::{BatteryId, Record, Slot};
+
+/// Bytes of a block that are left for its header and the transaction that its records follow from.
+const ENVELOPE: usize = 2 * MAX_TRANSACTION_BYTES;
+/// A lot's part in a reservation or delivery.
+const PART: usize = 73;
+/// A payment.
+const PAYMENT: usize = 106;
+/// A request's reservation without parts.
+const RESERVATION: usize = 99;
+/// What is said about the part of a request that is not served.
+const NOT_SERVED: usize = 92;
+/// A delivery without parts.
+const DELIVERY: usize = 141;
+/// A delivery's payments: to the pool, the operator and the community.
+const SETTLED: usize = DELIVERY + 3 * PAYMENT;
+/// Clearings whose reservations may wait for one report: of the slot that runs, the one before, whose
+/// report is on its way, and the one that is cleared.
+const UNSETTLED: usize = 3;
+
+/// Bytes that a block's records may take.
+fn for_records(rules: &Rules) -> usize {
+    (rules.max_block_bytes as usize).saturating_sub(ENVELOPE)
+}
+
+/// The most requests that a clearing may have so that what follows from it fits. Each may be served from
+/// two lots on average, because no more lots are offered than there may be requests.
+pub fn most_orders(max_block_bytes: u32) -> u32 {
+    let room = (max_block_bytes as usize).saturating_sub(ENVELOPE);
+    u32::try_from(room / (UNSETTLED * (SETTLED + 2 * PART))).unwrap_or(u32::MAX)
+}
+
+/// The most lots that a clearing is offered, the oldest first.
+pub fn most_lots(rules: &Rules) -> usize {
+    rules.max_orders_per_clearing as usize
+}
+
+/// How many requests a slot has.
+pub fn requests(state: &State, battery: BatteryId, slot: Slot) -> usize {
+    state.range(&key_bytes::<Requests>(&(battery, slot))).count()
+}
+
+/// Whether one report could settle all that is reserved and what this clearing may reserve.
+pub fn can_be_settled(state: &State, rules: &Rules, battery: BatteryId, orders: usize, lots: usize) -> bool {
+    let open = state.entries::<Reservations>(&battery);
+    let open: usize = open.map(|(_, reservation)| SETTLED + PART * reservation.parts.len()).sum();
+    open + SETTLED * orders + PART * (orders + lots) <= for_records(rules)
+}
+
+/// Whether a deadline's records surely fit beside those that a block has already.
+pub fn fits(
+    state: &State,
+    rules: &Rules,
+    used: usize,
+    (kind, battery, slot): (DeadlineKind, BatteryId, Slot),
+) -> bool {
+    let most = match kind {
+        DeadlineKind::Gate => {
+            let orders = requests(state, battery, slot);
+            let lots = state.range(&key_bytes::<Lots>(&battery)).take(most_lots(rules)).count();
+            (RESERVATION + NOT_SERVED) * orders + PART * (orders + lots) + PAYMENT * lots
+        }
+        DeadlineKind::Close => DELIVERY * state.range(&key_bytes::<Reservations>(&(battery, slot))).count(),
+    };
+    used + most <= for_records(rules)
+}
+
+/// Bytes of some records.
+pub fn taken(records: &[Record]) -> usize {
+    records.iter().map(|record| borsh::to_vec(record).expect("in memory").len()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wattbook_types::record::{Delivery, DeliveryEnd, LotPart, NotServed, Payment, Purpose, Reservation};
+    use wattbook_types::transaction::Generation;
+    use wattbook_types::{AccountId, ConnectionPoint, Energy, Money, Price, Refusal, TransactionId};
+
+    fn part() -> LotPart {
+        LotPart {
+            sale: TransactionId::default(),
+            seller: AccountId::default(),
+            generation: Generation::Solar,
+            energy: Energy::ZERO,
+        }
+    }
+
+    fn delivery(parts: usize) -> Record {
+        Record::Delivery(Delivery {
+            purchase: TransactionId::default(),
+            report: Some(TransactionId::default()),
+            buyer: AccountId::default(),
+            battery: BatteryId::from_number(1),
+            connection_point: ConnectionPoint::from_number(1),
+            slot: Slot::from_number(1),
+            reserved: Energy::ZERO,
+            delivered: Energy::ZERO,
+            price: Price::ZERO,
+            parts: vec![part(); parts],
+            end: DeliveryEnd::Complete,
+        })
+    }
+
+    fn reservation() -> Record {
+        Record::Reservation(Reservation {
+            purchase: TransactionId::default(),
+            buyer: AccountId::default(),
+            battery: BatteryId::from_number(1),
+            connection_point: ConnectionPoint::from_number(1),
+            slot: Slot::from_number(1),
+            energy: Energy::ZERO,
+            price: Price::ZERO,
+            parts: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn records_take_no_more_room_than_is_reckoned_with() {
+        let account = AccountId::default();
+        let not_served = Record::NotServed(NotServed {
+            purchase: TransactionId::default(),
+            buyer: account,
+            slot: Slot::from_number(1),
+            energy: Energy::ZERO,
+            reason: Refusal::Outbid,
+            lowest_served: Some(Price::ZERO),
+        });
+        let payment = Record::Payment(Payment {
+            purpose: Purpose::Margin,
+            about: TransactionId::default(),
+            from: account,
+            to: account,
+            amount: Money::ZERO,
+        });
+        let measured = [delivery(0), reservation(), not_served, payment].map(|record| taken(&[record]));
+        assert_eq!(measured, [DELIVERY, RESERVATION, NOT_SERVED, PAYMENT]);
+        assert_eq!(taken(&[delivery(1)]), DELIVERY + PART);
+    }
+}
