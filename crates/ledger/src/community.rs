@@ -132,7 +132,7 @@ pub fn rules() -> Rules {
         loss_tolerance: PerMille::new(30),
         loss_tolerance_wh: Energy::from_wh(5),
         smallest_order: Energy::from_wh(100),
-        max_orders_per_clearing: 20_000,
+        max_orders_per_clearing: 2_000,
         max_open_orders: 200,
         max_validity_ms: 24 * HOUR,
         seen_retention_ms: 7 * 24 * HOUR,
@@ -140,7 +140,7 @@ pub fn rules() -> Rules {
         max_ahead_real_ms: 500,
         max_behind_real_ms: 10_000,
         epoch_blocks: 1_000_000,
-        max_block_bytes: 1 << 20,
+        max_block_bytes: 4 << 20,
     }
 }
 

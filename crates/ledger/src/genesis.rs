@@ -3,14 +3,17 @@
 use crate::accounts;
 use crate::contract::{Contract, ContractError};
 use crate::pool::INDEX_ONE;
+use crate::room;
 use crate::state::State;
 use crate::tables::{
     Batteries, BatteryBook, Connection, Connections, ContractInForce, Contracts, Parties, Party,
     PricesInForce, Tables, Totals, TotalsTable,
 };
 use std::collections::BTreeMap;
-use wattbook_types::genesis::{Battery, Genesis, Role};
+use wattbook_types::block::MAX_BLOCK_BYTES;
+use wattbook_types::genesis::{Battery, Genesis, Role, Rules};
 use wattbook_types::record::{Payment, Purpose, Record};
+use wattbook_types::transaction::MAX_TRANSACTION_BYTES;
 use wattbook_types::{AccountId, Energy, TransactionId};
 
 /// A genesis that makes no sense, and what to change.
@@ -122,13 +125,7 @@ fn values(genesis: &Genesis) -> Result<(), GenesisError> {
     if rules.epoch_blocks < 2 {
         return value("rules.epoch_blocks", rules.epoch_blocks, "an epoch needs at least two blocks");
     }
-    if rules.max_block_bytes < 131_072 {
-        return value(
-            "rules.max_block_bytes",
-            rules.max_block_bytes.into(),
-            "the largest transaction must fit twice",
-        );
-    }
+    block_room(rules)?;
     if prices.selling < prices.seller_floor {
         return value("prices.selling", prices.selling.milli_per_kwh(), "it is below prices.seller_floor");
     }
@@ -149,6 +146,24 @@ fn values(genesis: &Genesis) -> Result<(), GenesisError> {
                 "more than 1,000 GWh is not reckoned with",
             );
         }
+    }
+    Ok(())
+}
+
+/// A chain would stand still if what is due fitted into no block.
+fn block_room(rules: &Rules) -> Result<(), GenesisError> {
+    let (bytes, orders) = (rules.max_block_bytes, rules.max_orders_per_clearing);
+    let value = |name, value: u32, why| Err(GenesisError::Value { name, value: value.into(), why });
+    if (bytes as usize) < 4 * MAX_TRANSACTION_BYTES {
+        return value("rules.max_block_bytes", bytes, "four of the largest transactions must fit");
+    }
+    if bytes as usize > MAX_BLOCK_BYTES {
+        return value("rules.max_block_bytes", bytes, "servers pass on blocks of 4 MiB at most");
+    }
+    if orders > room::most_orders(bytes) {
+        let why = "what follows from so many requests does not fit into rules.max_block_bytes \
+                   (2,000 fit into 4 MiB)";
+        return value("rules.max_orders_per_clearing", orders, why);
     }
     Ok(())
 }

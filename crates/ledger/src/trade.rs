@@ -8,6 +8,7 @@ use crate::accounts;
 use crate::answer;
 use crate::execute::Execution;
 use crate::pool;
+use crate::room;
 use crate::settle::{close_deadline, cost_share};
 use crate::tables::{
     Batteries, BatteryBook, Connections, DeadlineKind, Deadlines, Lots, OpenRequest, OpenReservation,
@@ -32,15 +33,17 @@ pub fn gate(execution: &mut Execution<'_>, battery: BatteryId, slot: Slot) {
     let rules = &execution.genesis.rules;
     let book = execution.state.find::<Batteries>(&battery).expect("requests name batteries");
     let began = execution.time >= slot.start(rules.slot_length);
-    let stale = execution.time.millis_since(book.reported_at) > rules.report_max_age_ms;
+    // The oldest first, and no more of them than of requests: what a clearing costs stays bounded.
+    let lots: Vec<LotEntry> =
+        execution.state.entries::<Lots>(&battery).take(room::most_lots(rules)).collect();
+    // Reservations that wait for a report must fit into the block that settles them.
+    let stale = execution.time.millis_since(book.reported_at) > rules.report_max_age_ms
+        || !room::can_be_settled(&execution.state, rules, battery, requests.len(), lots.len());
     if began || stale {
         let reason = if began { Refusal::SlotPassed } else { Refusal::StateTooOld };
         execution.totals.counts.slots_missed += 1;
         return skip(execution, &requests, reason);
     }
-    // The oldest first, and no more of them than of requests: what a clearing costs stays bounded.
-    let most = rules.max_orders_per_clearing as usize;
-    let lots: Vec<LotEntry> = execution.state.entries::<Lots>(&battery).take(most).collect();
     let clearing = clearing(execution, &book, slot, &requests, &lots);
     match decide(execution, &clearing) {
         Ok(answer) => {

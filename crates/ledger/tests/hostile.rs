@@ -7,7 +7,7 @@ mod common;
 
 use common::{FIRST, Village, plan};
 use wattbook_ledger::{invariants, view};
-use wattbook_types::{PerMille, Record};
+use wattbook_types::{PerMille, Record, Refusal, Transaction};
 
 /// What the last block reserved in all.
 fn reserved(village: &Village) -> u64 {
@@ -16,6 +16,11 @@ fn reserved(village: &Village) -> u64 {
         _ => 0,
     };
     village.records.iter().map(energy).sum()
+}
+
+/// How many records of a kind the last block has.
+fn count(village: &Village, kind: impl Fn(&Record) -> bool) -> usize {
+    village.records.iter().filter(|record| kind(record)).count()
 }
 
 /// Each part of a lot takes shares by rounding up, so the last part finds a few millionths of a watt-hour
@@ -45,4 +50,88 @@ fn m10_a_lossless_batterys_lot_is_delivered_in_parts_to_the_last_watt_hour() {
     village.expect(Village::at(FIRST + 4, 1), &delivered, None);
     assert_eq!(invariants::audit(&village.state), Ok(()));
     assert_eq!(view::sums(&village.state).delivered.wh(), 999);
+}
+
+/// As many homes as there may be requests in a clearing, and a lot of each.
+fn crowded() -> (Village, u32) {
+    const HOMES: u32 = 72;
+    let mut genesis = plan(HOMES).genesis();
+    genesis.rules.max_block_bytes = 256 << 10;
+    genesis.rules.max_orders_per_clearing = HOMES;
+    let mut village = Village::with(genesis);
+    let received: Vec<(u32, u64)> = (1..=HOMES).map(|home| (home, 330)).collect();
+    let mut first = vec![village.slot_end(&received, &[])];
+    first.extend((1..=HOMES).map(|home| village.sale(home, FIRST, 333)));
+    assert_eq!(village.block(Village::at(FIRST + 1, 1), &first), []);
+    (village, HOMES)
+}
+
+/// Every home asks for so much in a slot.
+fn all_ask(village: &mut Village, homes: u32, slot: u64, energy: u64) -> Vec<Transaction> {
+    (1..=homes).map(|home| village.purchase(home, slot, energy, 300)).collect()
+}
+
+/// What is due must fit into some block, or the chain would stand still (blocks that are too large are
+/// not applied).
+#[test]
+fn f24_full_clearings_and_their_settlement_fit_into_blocks() {
+    let (mut village, homes) = crowded();
+    for slot in 3..=6 {
+        let asked = all_ask(&mut village, homes, FIRST + slot, 101);
+        assert_eq!(village.block(Village::at(FIRST + 1, slot), &asked), []);
+    }
+    let one_more = village.purchase(1, FIRST + 6, 101, 300);
+    village.expect(Village::at(FIRST + 1, 10), &one_more, Some(Refusal::SlotFull));
+    let quiet = village.slot_end(&[], &[]);
+    village.expect(Village::at(FIRST + 2, 1), &quiet, None);
+    // The storage side falls silent: three clearings are made, and no more until they are settled.
+    let (mut promised, mut reservations) = (Vec::new(), 0);
+    for slot in 2..=5 {
+        village.block(Village::at(FIRST + slot, 20), &[]);
+        promised.push(reserved(&village));
+        reservations += count(&village, |record| matches!(record, Record::Reservation(_)));
+    }
+    assert!(promised[..3].iter().all(|energy| *energy > 6_000), "{promised:?}");
+    assert_eq!(promised[3], 0);
+    let all_too_old =
+        |record: &Record| matches!(record, Record::NotServed(found) if found.reason == Refusal::StateTooOld);
+    assert!(village.records.iter().all(all_too_old));
+    let delivered: Vec<(u32, u64)> = (1..=homes).map(|home| (home, 280)).collect();
+    village.slot = FIRST + 5;
+    let late = village.slot_end(&[], &delivered);
+    village.expect(Village::at(FIRST + 6, 1), &late, None);
+    let settled = count(&village, |record| matches!(record, Record::Delivery(_)));
+    assert_eq!(settled, reservations);
+    assert!(settled > 200, "{settled}");
+}
+
+#[test]
+fn f24_gates_that_passed_while_the_ledger_stood_still_are_worked_off_block_by_block() {
+    let (mut village, homes) = crowded();
+    for slot in 3..51 {
+        let asked = all_ask(&mut village, homes, FIRST + slot, 100);
+        assert_eq!(village.block(Village::at(FIRST + 1, 1).plus_millis(slot * 1000), &asked), []);
+    }
+    let (mut blocks, mut given_back) = (0, 0);
+    while village.ledger.next_deadline(&village.state).is_some() {
+        blocks += 1;
+        village.block(Village::at(FIRST + 60, blocks), &[]);
+        given_back += village.records.len();
+    }
+    assert_eq!(given_back, 48 * homes as usize);
+    assert!((2..6).contains(&blocks), "{blocks}");
+}
+
+#[test]
+fn f24_a_genesis_whose_clearings_fit_into_no_block_is_refused() {
+    let refused = |bytes: u32, orders: u32| {
+        let mut genesis = plan(2).genesis();
+        genesis.rules.max_block_bytes = bytes;
+        genesis.rules.max_orders_per_clearing = orders;
+        wattbook_ledger::Ledger::new(genesis).err().map(|error| error.to_string())
+    };
+    assert_eq!(refused(4 << 20, 2_000), None);
+    assert!(refused(4 << 20, 20_000).is_some_and(|why| why.contains("max_orders_per_clearing")));
+    assert!(refused(1 << 20, 2_000).is_some_and(|why| why.contains("max_orders_per_clearing")));
+    assert!(refused(5 << 20, 100).is_some_and(|why| why.contains("max_block_bytes")));
 }

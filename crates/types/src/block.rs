@@ -17,6 +17,9 @@ use serde::{Deserialize, Serialize};
 /// The protocol version that this code writes into headers.
 pub const PROTOCOL_VERSION: u16 = 1;
 
+/// The longest block that servers pass on, in bytes of its encoding; a community may set less.
+pub const MAX_BLOCK_BYTES: usize = 4 << 20;
+
 /// What a block commits to. 2 + 32 + 8 + 32 + 8 + 5 * 32 + 33 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 pub struct BlockHeader {

@@ -27,7 +27,7 @@ use tokio::sync::Notify;
 use wattbook_types::{Block, BlockId, Height, LedgerId, PublicKey, SecretKey};
 
 /// The longest block, in bytes of its encoding. A longer one is neither built nor accepted.
-pub const MAX_BLOCK_BYTES: usize = 1024 * 1024;
+pub use wattbook_types::block::MAX_BLOCK_BYTES;
 
 /// The longest message for [`Handle::broadcast`], in bytes.
 pub const MAX_GOSSIP_BYTES: usize = 256 * 1024;
