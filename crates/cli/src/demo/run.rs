@@ -256,6 +256,7 @@ impl Demo {
         if by_itself {
             records = self.come_to_rest(&mut problems).await;
         }
+        self.screen.finally("Stopping.");
         problems.extend(self.children.stop("home").await);
         problems.extend(self.children.stop("storage").await);
         let statuses = self.agreed_statuses(&mut problems).await?;
@@ -269,7 +270,8 @@ impl Demo {
         }
         let checked = report::check(&statuses, self.refused(&statuses)).context("no server answered")?;
         problems.extend(checked.problems);
-        problems.extend(findings.iter().flatten().map(|finding| format!("{}: {}", finding.about, finding.what)));
+        problems
+            .extend(findings.iter().flatten().map(|finding| format!("{}: {}", finding.about, finding.what)));
         Ok(Report {
             ok: problems.is_empty(),
             problems,
@@ -389,18 +391,33 @@ impl Demo {
 }
 
 fn header(site: &Site, options: &Options) -> Vec<String> {
-    let servers = site.servers.iter().map(|server| url(server.keyed.http)).collect::<Vec<_>>().join("  ");
-    vec![
+    let servers: Vec<_> = site.servers.iter().map(|server| url(server.keyed.http)).collect();
+    let mut lines = vec![
         format!(
-            "{} homes trade through one battery; {} servers check every trade. Half an hour lasts {} s.",
+            "{} homes trade through one battery; {} servers check every trade. {} last {} s.",
             site.homes.len(),
             site.servers.len(),
+            period(site.genesis.rules.slot_length.seconds()),
             options.slot_seconds.as_secs_f64(),
         ),
         format!("The homes' pages:   {}", url(site.homes_address)),
-        format!("The servers' pages: {servers}"),
-        format!("Everything is kept in {}. Stop with Ctrl-C.", site.dir.display()),
-    ]
+    ];
+    // Two to a line fit eighty columns.
+    for (number, pair) in servers.chunks(2).enumerate() {
+        let title = if number == 0 { "The servers' pages:" } else { "" };
+        lines.push(format!("{title:19} {}", pair.join("  ")));
+    }
+    lines.push(format!("Everything is kept in {}. Stop with Ctrl-C.", site.dir.display()));
+    lines
+}
+
+/// A length of time, at the beginning of a sentence.
+fn period(seconds: u64) -> String {
+    if seconds.is_multiple_of(60) {
+        format!("{} minutes", seconds / 60)
+    } else {
+        format!("{seconds} seconds")
+    }
 }
 
 fn summary(report: &Report) -> String {
@@ -420,11 +437,11 @@ fn summary(report: &Report) -> String {
             report.energy_wh.lost,
         ),
         format!(
-            "Sellers were paid {}, buyers paid {}; the sum of all accounts is {}.",
+            "Sellers were paid {} points, buyers paid {} points; the sum of all accounts is {}.",
             report.money_milli.sellers_paid, report.money_milli.buyers_paid, report.money_milli.sum,
         ),
         format!(
-            "The battery covered {:.1} % of what homes had to import; no rule could have covered more than {:.1} %.",
+            "The battery covered {:.1} % of what homes had to import; the most possible was {:.1} %.",
             100.0 * report.coverage.share,
             100.0 * report.coverage.bound_share,
         ),

@@ -8,7 +8,9 @@ use wattbook_client::api::BlockSummary;
 use wattbook_types::record::{
     Delivery, DeliveryEnd, NotServed, Payment, Purpose, Record, Reservation, Stored,
 };
-use wattbook_types::{AccountId, Energy, Money, PublicKey, Slot, SlotLength, Timestamp, TransactionId};
+use wattbook_types::{
+    AccountId, Energy, Money, Price, PublicKey, Slot, SlotLength, Timestamp, TransactionId,
+};
 
 /// One home's sums by the ledger.
 #[derive(Clone, Copy, Debug, Default)]
@@ -73,7 +75,7 @@ impl Tally {
             Record::Payment(payment) => {
                 self.pay(payment);
                 (payment.purpose == Purpose::Incentive)
-                    .then(|| format!("{} was paid {}", self.name(&payment.to), payment.amount))
+                    .then(|| format!("{} was paid {} points", self.name(&payment.to), payment.amount))
             }
             Record::Reservation(reservation) => Some(self.tell_reservation(reservation)),
             Record::Delivery(delivery) => {
@@ -83,7 +85,7 @@ impl Tally {
             }
             Record::NotServed(not) => Some(self.tell_not_served(not)),
             Record::ClearingSkipped(skipped) => Some(format!(
-                "The clearing for {} was skipped: {}",
+                "The requests for {} were given back: {}",
                 self.clock(skipped.slot),
                 skipped.reason.text()
             )),
@@ -102,7 +104,7 @@ impl Tally {
 
     fn tell_stored(&self, stored: &Stored, server: &str) -> String {
         format!(
-            "{} sent {}; the battery received {} (block by {server}, agreed by the servers)",
+            "{} sent {}; the battery received {}; verified, block by {server}",
             self.name(&stored.seller),
             stored.sent,
             stored.received,
@@ -113,11 +115,11 @@ impl Tally {
         let mut sellers: Vec<_> = reservation.parts.iter().map(|part| self.name(&part.seller)).collect();
         sellers.dedup();
         format!(
-            "{} gets {} at {} for {}, from what {} stored",
+            "{} reserved {} for {} at {} points/kWh, stored by {}",
             self.name(&reservation.buyer),
             reservation.energy,
-            reservation.price,
             self.clock(reservation.slot),
+            per_kwh(reservation.price),
             listed(&sellers),
         )
     }
@@ -126,12 +128,12 @@ impl Tally {
         let (who, when) = (self.name(&delivery.buyer), self.clock(delivery.slot));
         let cost = delivery.price.cost(delivery.delivered).unwrap_or(Money::MAX);
         match delivery.end {
-            DeliveryEnd::Complete => format!("{who} drew {} at {when} and paid {cost}", delivery.delivered),
+            DeliveryEnd::Complete => {
+                format!("{who} drew {} at {when} and paid {cost} points", delivery.delivered)
+            }
             DeliveryEnd::Partial => {
-                format!(
-                    "{who} drew {} of {} at {when} and paid {cost}",
-                    delivery.delivered, delivery.reserved
-                )
+                let drawn = delivery.delivered;
+                format!("{who} drew {drawn} of {} at {when} and paid {cost} points", delivery.reserved)
             }
             DeliveryEnd::Nothing => format!("{who} drew nothing of {} at {when}", delivery.reserved),
             DeliveryEnd::Unreported => {
@@ -142,10 +144,10 @@ impl Tally {
 
     fn tell_not_served(&self, not: &NotServed) -> String {
         format!(
-            "{} asked for power at {}; {} could not be had: {}",
+            "{} cannot have {} for {}: {}",
             self.name(&not.buyer),
-            self.clock(not.slot),
             not.energy,
+            self.clock(not.slot),
             not.reason.text(),
         )
     }
@@ -160,6 +162,11 @@ impl Tally {
     fn clock(&self, slot: Slot) -> String {
         clock_text(slot.start(self.slot_length))
     }
+}
+
+/// A unit price in points per kWh, without its unit.
+pub fn per_kwh(price: Price) -> String {
+    Money::from_milli(price.milli_per_kwh()).to_string()
 }
 
 /// Hours and minutes of ledger time (UTC).
