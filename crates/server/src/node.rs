@@ -37,6 +37,8 @@ const EVENTS: usize = 1_024;
 const SIGNATURES: usize = 32_768;
 /// How long a transaction that could not follow a block is left alone.
 pub(crate) const UNFIT_FOR: Duration = Duration::from_secs(1);
+/// Bytes of transactions for a block: more would take the others too long to check in a leader's time.
+const TRANSACTION_BYTES: usize = 350_000;
 /// Transactions that are looked at between two looks at the pool.
 const LOOK_AT_ONCE: usize = 64;
 
@@ -293,17 +295,20 @@ impl Node {
         }
     }
 
-    /// Everything that waits and is not under way already, in order, up to so many bytes.
+    /// What is not under way already, in order: so many bytes of what can follow by itself, and as many of
+    /// what waits for something else, which may come earlier in the same block (a report before the sales that
+    /// it covers) but must keep nothing out.
     fn candidates(&self, parent: &BlockId, most_bytes: usize) -> Vec<Transaction> {
         let lineage = self.versions.read().expect("no panic while it is held").lineage(parent);
         let is_under_way = |id| lineage.iter().any(|ancestor| ancestor.included.contains(id));
-        let mut bytes = 0;
+        let (mut fit, mut waiting) = (0, 0);
         self.pool()
             .iter()
             .filter(|entry| !is_under_way(&entry.id))
-            .take_while(|entry| {
-                bytes += entry.bytes;
-                bytes <= most_bytes
+            .filter(|entry| {
+                let bytes = if entry.waits_for.is_none() { &mut fit } else { &mut waiting };
+                *bytes += entry.bytes;
+                *bytes <= most_bytes
             })
             .map(|entry| entry.transaction.as_ref().clone())
             .collect()
@@ -475,7 +480,8 @@ impl Chain for Node {
         let version = self.version(&parent.id())?;
         let time = self.time_after(&version.signed, now);
         // Records take about as much room as the transactions that they follow from.
-        let mut candidates = self.candidates(&version.id, self.longest_block() / 3);
+        let most_bytes = (self.longest_block() / 6).min(TRANSACTION_BYTES);
+        let mut candidates = self.candidates(&version.id, most_bytes);
         loop {
             let built =
                 self.ledger.build_block(&version.signed, &version.state, time, &candidates, &self.key);

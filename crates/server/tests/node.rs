@@ -20,8 +20,9 @@ fn later(time: RealTime, millis: u64) -> RealTime {
     RealTime::from_millis(time.millis() + millis)
 }
 
+// B2, B3: requests to buy; sales stand in `frauds`.
 #[test]
-fn f3_f5_f15_f20_what_is_wrong_is_refused_with_its_code_and_never_enters_a_block() {
+fn b2_b3_f3_f5_f15_f20_what_is_wrong_is_refused_with_its_code_and_never_enters_a_block() {
     let mut genesis = genesis();
     genesis.accounts[3].suspended = true; // home 4
     let node = start(&genesis, 0, &MemoryDisk::new()).unwrap();
@@ -558,4 +559,20 @@ fn l10_lists_come_page_by_page_newest_first() {
         }
     }
     assert_eq!(found, all);
+}
+
+#[test]
+fn f24_sales_that_wait_for_a_report_keep_nothing_else_out_of_blocks() {
+    let mut genesis = genesis();
+    (genesis.rules.max_block_bytes, genesis.rules.max_orders_per_clearing) = (1 << 20, 500);
+    let limits = Limits { per_address: 2_000, ..Limits::default() };
+    let node = start_with(&genesis, 0, &MemoryDisk::new(), Sent::default(), limits).unwrap();
+    let (mut people, now) = (People::of(&genesis), at(FIRST + 1, 1));
+    for _ in 0..2_000 {
+        let waits = node.submit(people.sale(1, FIRST, 1_000), now).unwrap().stage;
+        assert_eq!(waits, Stage::Waiting { reason: Refusal::ReceptionUnknown });
+    }
+    let purchase = people.purchase(2, FIRST + 4, 1_000, 200);
+    node.submit(purchase.clone(), now).unwrap();
+    assert_eq!(build(&node, now).transactions, [purchase]);
 }
