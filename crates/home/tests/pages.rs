@@ -239,7 +239,7 @@ async fn programs_sell_buy_and_set_with_problems_for_errors() {
 }
 
 #[tokio::test]
-async fn status_and_records_tell_everything_for_reconciliation() {
+async fn p2_status_and_records_tell_everything_for_reconciliation() {
     let (folder, world) = (tempfile::tempdir().unwrap(), world());
     let (_home, pages) = open(&folder, &world).await;
     let status = get(&pages, "/api/v1/homes/oak/status").await.json();

@@ -146,8 +146,9 @@ fn home_config(
     }
 }
 
+// P1, P3.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn s2_what_the_plant_sent_is_recorded_once_through_a_restart() {
+async fn p1_p3_s2_what_the_plant_sent_is_recorded_once_through_a_restart() {
     let folder = tempfile::tempdir().expect("a folder");
     let genesis = at_noon();
     let clock = Clock::system(genesis.clock);

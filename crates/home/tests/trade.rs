@@ -255,8 +255,9 @@ async fn steps(home: &Running, stage: Option<Stage>, now: Timestamp) -> (String,
     (titles.join(", "), last.expect("a step with words").detail.clone())
 }
 
+// S5, S7.
 #[tokio::test]
-async fn d2_a_sale_is_told_in_order_in_plain_words() {
+async fn d2_s5_s7_a_sale_is_told_in_order_in_plain_words() {
     let (folder, world) = (tempfile::tempdir().unwrap(), world());
     let home = evening(&folder, &world).await;
     world.lock().unwrap().slot_passes(2, 900, 400, 500, 0);
@@ -304,8 +305,9 @@ async fn d2_a_sale_is_told_in_order_in_plain_words() {
     }
 }
 
+// B3, B7, B10.
 #[tokio::test]
-async fn d2_a_purchase_is_told_in_order_in_plain_words() {
+async fn d2_b3_b7_b10_a_purchase_is_told_in_order_in_plain_words() {
     let (folder, world) = (tempfile::tempdir().unwrap(), world());
     let home = evening(&folder, &world).await;
     decide(&home, at(2, 525)).await;

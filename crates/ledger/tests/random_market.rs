@@ -115,8 +115,9 @@ fn play(
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
+    // L11, M10.
     #[test]
-    fn m10_energy_and_money_are_conserved_whatever_happens(plans in prop::collection::vec(slot_plan(), 1..30)) {
+    fn m10_l11_energy_and_money_are_conserved_whatever_happens(plans in prop::collection::vec(slot_plan(), 1..30)) {
         let mut village = Village::new(HOMES);
         let (mut account, mut reserved) = (Account::default(), BTreeMap::new());
         for plan in &plans {

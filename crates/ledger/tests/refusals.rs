@@ -29,8 +29,9 @@ fn signed_by(
 
 type Attempt = fn(&mut Village) -> Transaction;
 
+// S4, S5 for sales, B2, B3 for requests to buy.
 #[test]
-fn s4_s5_f1_f2_f3_f4_f15_f20_every_fraud_has_its_reason() {
+fn s4_s5_b2_b3_f1_f3_f4_f5_f10_f15_f20_every_fraud_has_its_reason() {
     let table: &[(&str, Attempt, Option<Refusal>)] = &[
         ("S6 an honest sale", |v| v.sale(1, FIRST, 5_000), None),
         ("S4 within the loss tolerance", |v| v.sale(1, FIRST, 5_130), None),

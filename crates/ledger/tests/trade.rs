@@ -16,8 +16,9 @@ fn stocked(homes: u32) -> Village {
     village
 }
 
+// S4, S7.
 #[test]
-fn s4_s6_s7_a_sale_is_stored_and_paid_when_the_battery_received_it() {
+fn s4_s7_a_sale_is_stored_and_paid_when_the_battery_received_it() {
     let village = stocked(2);
     let [Record::Stored(stored), Record::Payment(paid)] = village.records.as_slice() else {
         panic!("{:?}", village.records)
@@ -29,8 +30,9 @@ fn s4_s6_s7_a_sale_is_stored_and_paid_when_the_battery_received_it() {
     assert_eq!(seller.balance.milli(), 20_000 + 1_089);
 }
 
+// B8, B10, B11.
 #[test]
-fn b8_b10_l6_l7_l8_a_purchase_is_reserved_delivered_and_paid() {
+fn b8_b10_b11_a_purchase_is_reserved_delivered_in_part_and_paid() {
     let mut village = stocked(2);
     let purchase = village.purchase(2, FIRST + 3, 2_000, 200);
     village.expect(Village::at(FIRST + 1, 2), &purchase, None);

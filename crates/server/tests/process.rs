@@ -236,8 +236,9 @@ fn signed(genesis: &Genesis, nonce: u64, key: &SecretKey, body: Body) -> Transac
     payload.sign(key)
 }
 
+// S3, B4, B8, L12.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b8_s3_four_servers_ask_for_reports_trade_and_dispatch_and_one_restarts() {
+async fn b8_s3_b4_l12_four_servers_ask_for_reports_trade_and_dispatch_and_one_restarts() {
     let folder = tempfile::tempdir().unwrap();
     let genesis = fast_genesis();
     let (side, storage, storage_task) = storage_side(&genesis).await;

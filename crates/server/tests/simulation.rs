@@ -251,8 +251,9 @@ async fn hard_day(mut town: Town) -> (Height, BlockId) {
     town.node(0).last_final()
 }
 
+// P4, S6, L12: messages lost, a crash, a partition.
 #[test]
-fn servers_trade_on_through_lost_messages_a_crash_and_a_partition_and_nothing_final_is_lost() {
+fn p4_s6_l12_servers_trade_on_through_faults_and_nothing_final_is_lost() {
     let first = play(config(1, Link::GOOD), hard_day);
     let again = play(config(1, Link::GOOD), hard_day);
     assert_eq!(first.result, again.result);
@@ -268,8 +269,9 @@ fn whatever_chance_brings_nothing_final_is_lost() {
     }
 }
 
+// S2, B4.
 #[test]
-fn s2_what_only_one_server_heard_becomes_final_at_its_turn() {
+fn b4_s2_what_only_one_server_heard_becomes_final_at_its_turn() {
     let deaf = Link { lost_per_mille: 300, ..Link::GOOD };
     play(config(3, deaf), async |mut town| {
         let mut wanted = Vec::new();

@@ -15,8 +15,9 @@ async fn charged() -> (Site, tempfile::TempDir, wattbook_storage::Manager) {
     (site, folder, manager)
 }
 
+// B9, L7, P6.
 #[tokio::test]
-async fn b9_a_final_reservation_is_delivered_in_its_slot_and_confirmed_in_the_report() {
+async fn b9_l7_p6_a_final_reservation_is_delivered_in_its_slot_and_confirmed_in_the_report() {
     let (site, folder, manager) = charged().await;
     let order = Order::new(&site.genesis, reservation(1, 2, slot(5), 800)).make();
     let answer = client(&manager).dispatch(&order).await.unwrap();
@@ -45,7 +46,7 @@ async fn b9_a_final_reservation_is_delivered_in_its_slot_and_confirmed_in_the_re
 }
 
 #[tokio::test]
-async fn b9_f9_nothing_is_discharged_without_a_reservation_that_the_servers_agreed_on() {
+async fn b9_nothing_is_discharged_without_a_reservation_that_the_servers_agreed_on() {
     let (site, _folder, manager) = charged().await;
     let client = client(&manager);
     let right = || Order::new(&site.genesis, reservation(1, 2, slot(5), 800));

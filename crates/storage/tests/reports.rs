@@ -48,8 +48,9 @@ fn assert_unbroken(reports: &[Transaction]) {
     );
 }
 
+// S3, L9, P6.
 #[tokio::test]
-async fn s3_l9_the_report_of_a_slot_says_what_was_received_and_is_signed() {
+async fn s3_l9_p6_the_report_of_a_slot_says_what_was_received_and_is_signed() {
     let (site, folder) = (Site::new().await, tempfile::tempdir().unwrap());
     let manager = site.manager(folder.path(), FakeLedger::new()).await;
     let client = client(&manager);

@@ -128,7 +128,7 @@ fn nothing_flows_without_both_ends() {
 }
 
 #[test]
-fn a_short_charge_limit_is_shared_in_proportion_and_a_full_battery_takes_nothing() {
+fn p5_a_short_charge_limit_is_shared_in_proportion_and_a_full_battery_takes_nothing() {
     // 6 and 2 kW of surplus against a limit of 4 kW at the terminals.
     let mut world = open_world(&[&[(3_000, 0); 8], &[(1_000, 0); 8]], 0);
     world.advance_to(minute(30));
@@ -180,7 +180,7 @@ fn b11_less_drawn_than_reserved_is_less_delivered() {
 }
 
 #[test]
-fn meters_latch_at_the_end_of_each_slot_and_remember() {
+fn p3_meters_latch_at_the_end_of_each_slot_and_remember() {
     let mut world = open_world(&[&[(1_000, 0), (500, 0), (0, 0)]], 0);
     assert_eq!(world.home_latched(point(1), slot(0)), Err(Unready::NotYet));
     // In one leap, as after a long absence.

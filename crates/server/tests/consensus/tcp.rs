@@ -55,7 +55,7 @@ async fn has(server: &Server, name: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn four_servers_agree_over_loopback_and_after_a_restart() {
+async fn p4_four_servers_agree_over_loopback_and_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let addresses = addresses();
     let mut servers: Vec<_> =

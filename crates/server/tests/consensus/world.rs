@@ -124,7 +124,7 @@ fn servers_agree_and_an_idle_ledger_hardly_grows() {
 }
 
 #[test]
-fn three_servers_need_all_three() {
+fn p4_three_servers_need_all_three() {
     play(config(2, 3), async |mut town| {
         town.submit(0, "with all");
         assert!(town.settled(&[0, 1, 2], 10 * SECOND).await);
@@ -138,7 +138,7 @@ fn three_servers_need_all_three() {
 }
 
 #[test]
-fn a_crashed_server_comes_back_and_catches_up() {
+fn l12_a_crashed_server_comes_back_and_catches_up() {
     play(config(3, 4), async |mut town| {
         for round in 0..3 {
             let victim = round % 4;
@@ -214,7 +214,7 @@ fn the_power_fails_everywhere_and_nothing_final_is_lost() {
 }
 
 #[test]
-fn a_server_that_lost_its_store_takes_it_from_the_archive() {
+fn l12_a_server_that_lost_its_store_takes_it_from_the_archive() {
     play(config(14, 4), async |mut town| {
         for number in 0..10 {
             town.submit(number % 4, &format!("mark {number}"));
@@ -252,7 +252,7 @@ fn a_block_from_a_clock_that_is_ahead_waits_for_its_time() {
 }
 
 #[test]
-fn two_and_two_agree_on_nothing_until_they_meet_again() {
+fn s6_two_and_two_agree_on_nothing_until_they_meet_again() {
     play(config(5, 4), async |mut town| {
         town.submit(0, "together");
         assert!(town.settled(&[0, 1, 2, 3], 10 * SECOND).await);
@@ -375,7 +375,7 @@ fn a_server_whose_state_differs_stops_and_says_so() {
 }
 
 #[test]
-fn every_final_block_has_a_certificate_at_or_above_it() {
+fn l1_every_final_block_has_a_certificate_at_or_above_it() {
     play(config(12, 4), async |mut town| {
         for number in 0..10 {
             town.submit(number % 4, &format!("mark {number}"));
