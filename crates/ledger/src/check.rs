@@ -231,7 +231,8 @@ impl Checker<'_> {
         if purchase.offered > prices.buyer_cap {
             return Err(Refusal::PriceAboveCap);
         }
-        if party.open_orders >= rules.max_open_orders {
+        let member = self.state.find::<Parties>(&party.member).ok_or(Refusal::UnknownAccount)?;
+        if member.open_orders >= rules.max_open_orders {
             return Err(Refusal::TooManyOrders);
         }
         let in_slot = room::requests(self.state, purchase.battery, purchase.slot);

@@ -185,11 +185,13 @@ impl<'a> Execution<'a> {
         self.totals.counts.purchase += 1;
     }
 
-    /// Changes the number of a buyer's open requests.
+    /// Changes the number of open requests of the member that a buyer belongs to, whichever of its addresses
+    /// asked.
     pub fn count_open_orders(&mut self, buyer: &AccountId, change: i32) {
-        let mut party = self.state.find::<Parties>(buyer).expect("buyers are registered");
-        party.open_orders = party.open_orders.checked_add_signed(change).expect("each is counted once");
-        self.state.put::<Parties>(buyer, &party);
+        let id = self.state.find::<Parties>(buyer).expect("buyers are registered").member;
+        let mut member = self.state.find::<Parties>(&id).expect("the genesis names them");
+        member.open_orders = member.open_orders.checked_add_signed(change).expect("each is counted once");
+        self.state.put::<Parties>(&id, &member);
     }
 
     fn report(&mut self, id: TransactionId, report: &StorageReport) {
@@ -241,10 +243,11 @@ impl<'a> Execution<'a> {
         for cp in settle::connection_points(&self.state, battery) {
             let Some(reception) = self.state.find::<Receptions>(&(cp, slot)) else { continue };
             self.state.delete::<Receptions>(&(cp, slot));
-            let mut claimed = reception.first_slot;
-            while claimed <= slot {
-                self.state.delete::<Claims>(&(cp, claimed));
-                claimed = claimed.next();
+            // Not slot by slot: after a long silence there are far more slots than claims.
+            while let Some((claim, _)) = self.state.first_from::<Claims>(&cp, &(cp, reception.first_slot))
+                && claim.1 <= slot
+            {
+                self.state.delete::<Claims>(&claim);
             }
             let mut book = self.state.find::<Batteries>(&battery).expect("it has receptions");
             if pool::deliverable_from(pool::worth(&book, reception.shares), book.spec.discharge_efficiency)

@@ -274,7 +274,7 @@ pub struct Party {
     pub suspended: bool,
     /// How far its balance may fall below zero.
     pub credit: Money,
-    /// How many open requests it has.
+    /// How many open requests its addresses have; counted where the address is the member itself.
     pub open_orders: u32,
 }
 

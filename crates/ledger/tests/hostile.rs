@@ -135,3 +135,21 @@ fn f24_a_genesis_whose_clearings_fit_into_no_block_is_refused() {
     assert!(refused(1 << 20, 2_000).is_some_and(|why| why.contains("max_orders_per_clearing")));
     assert!(refused(5 << 20, 100).is_some_and(|why| why.contains("max_block_bytes")));
 }
+
+#[test]
+fn f24_open_requests_count_by_member_whatever_address_asks() {
+    let mut genesis = plan(2).genesis();
+    genesis.accounts[1].member = genesis.accounts[0].id();
+    genesis.connection_points[1].member = genesis.accounts[0].id();
+    genesis.rules.max_open_orders = 2;
+    let mut village = Village::with(genesis);
+    let asked = [village.purchase(1, FIRST + 3, 100, 100), village.purchase(2, FIRST + 3, 100, 100)];
+    assert_eq!(village.block(Village::at(FIRST, 1), &asked), []);
+    for home in [1, 2] {
+        let one_more = village.purchase(home, FIRST + 4, 100, 100);
+        village.expect(Village::at(FIRST, 1 + u64::from(home)), &one_more, Some(Refusal::TooManyOrders));
+    }
+    village.block(Village::at(FIRST + 2, 25), &[]);
+    let again = village.purchase(2, FIRST + 4, 100, 100);
+    village.expect(Village::at(FIRST + 2, 26), &again, None);
+}
