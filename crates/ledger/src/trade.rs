@@ -86,7 +86,7 @@ fn clearing(
         slot_length: rules.slot_length,
         battery: battery_state(book, rules.slot_length.seconds()),
         prices: PriceLimits { buyer_cap: prices.buyer_cap, smallest: rules.smallest_order },
-        lots: lots.iter().map(|entry| offered_lot(book, entry)).collect(),
+        lots: lots.iter().map(|entry| offered_lot(book, prices.seller_floor, entry)).collect(),
         requests: requests.iter().map(asked).collect(),
         paths: paths.collect(),
     }
@@ -108,7 +108,8 @@ fn battery_state(book: &BatteryBook, slot_seconds: u64) -> BatteryState {
     }
 }
 
-fn offered_lot(book: &BatteryBook, ((_, slot, sale), lot): &LotEntry) -> Lot {
+/// A lot covers what was paid for it, and is never given away: what nobody claimed cost nothing.
+fn offered_lot(book: &BatteryBook, least: Price, ((_, slot, sale), lot): &LotEntry) -> Lot {
     let deliverable = pool::deliverable_from(pool::worth(book, lot.shares), book.spec.discharge_efficiency);
     Lot {
         sale: *sale,
@@ -116,7 +117,7 @@ fn offered_lot(book: &BatteryBook, ((_, slot, sale), lot): &LotEntry) -> Lot {
         connection_point: lot.connection_point,
         slot: *slot,
         deliverable,
-        floor: Price::covering(lot.cost, deliverable).unwrap_or(Price::MAX),
+        floor: Price::covering(lot.cost, deliverable).unwrap_or(Price::MAX).max(least),
     }
 }
 

@@ -78,18 +78,18 @@ pub struct LotView {
     pub lot: StoredLot,
     /// What can still be delivered of it, at the terminals.
     pub deliverable: Energy,
-    /// The lowest price that covers its cost; none where nothing can be delivered.
+    /// The lowest price at which it is sold; none where nothing can be delivered.
     pub floor: Option<Price>,
 }
 
 /// All lots, by battery, slot and sale.
 pub fn lots(state: &State) -> Vec<LotView> {
-    let mut views = Vec::new();
+    let (mut views, least) = (Vec::new(), prices(state).seller_floor);
     for (id, book) in state.entries::<Batteries>(&()) {
         for ((battery, slot, sale), lot) in state.entries::<Lots>(&id) {
             let worth = pool::worth(&book, lot.shares);
             let deliverable = pool::deliverable_from(worth, book.spec.discharge_efficiency);
-            let floor = Price::covering(lot.cost, deliverable);
+            let floor = Price::covering(lot.cost, deliverable).map(|floor| floor.max(least));
             views.push(LotView { battery, slot, sale, lot, deliverable, floor });
         }
     }

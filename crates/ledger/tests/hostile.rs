@@ -153,3 +153,25 @@ fn f24_open_requests_count_by_member_whatever_address_asks() {
     let again = village.purchase(2, FIRST + 4, 100, 100);
     village.expect(Village::at(FIRST + 2, 26), &again, None);
 }
+
+/// What nobody claimed cost the community nothing; it is no gift to whoever asks for it at no price.
+#[test]
+fn m10_energy_that_nobody_claimed_is_not_sold_below_the_sellers_floor() {
+    let mut village = Village::new(2);
+    let report = village.slot_end(&[(1, 9_900)], &[]);
+    village.expect(Village::at(FIRST + 1, 1), &report, None);
+    village.block(Village::at(FIRST + 50, 1), &[]);
+    village.slot = FIRST + 50;
+    let quiet = village.slot_end(&[], &[]);
+    village.expect(Village::at(FIRST + 51, 1), &quiet, None);
+    let free = village.purchase(2, FIRST + 53, 2_000, 0);
+    let paid = village.purchase(2, FIRST + 53, 1_000, 80);
+    assert_eq!(village.block(Village::at(FIRST + 51, 2), &[free.clone(), paid.clone()]), []);
+    village.block(Village::at(FIRST + 52, 20), &[]);
+    let mut not_served = village.records.iter().filter_map(|record| match record {
+        Record::NotServed(found) => Some((found.purchase, found.reason)),
+        _ => None,
+    });
+    assert_eq!(not_served.next(), Some((free.id(), Refusal::BelowFloor)));
+    assert_eq!(reserved(&village), 1_000);
+}
