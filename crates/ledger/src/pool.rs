@@ -73,8 +73,8 @@ pub fn take_out(book: &mut BatteryBook, micro: u128) -> (u128, u128) {
 pub fn shrink(state: &mut State, id: BatteryId, book: &mut BatteryBook, micro: u128) -> u128 {
     let before = worth(book, book.shares);
     let kept = before.saturating_sub(micro);
-    if before > 0 {
-        book.index = u64::try_from(u128::from(book.index) * kept / before).expect("it only falls");
+    if let Some(index) = (u128::from(book.index) * kept).checked_div(before) {
+        book.index = u64::try_from(index).expect("it only falls");
     }
     if book.index < INDEX_LOW {
         set_back_index(state, id, book);

@@ -109,7 +109,7 @@ fn f2_one_reception_is_sold_once() {
     let (first, second) = (village.sale(1, FIRST, 5_000), village.sale(1, FIRST, 5_000));
     let refused = village.block(Village::at(FIRST + 1, 5), &[first.clone(), second.clone()]);
     assert_eq!(refused, [(second.id(), Refusal::ReceptionAlreadyClaimed)]);
-    let refused = village.block(Village::at(FIRST + 1, 6), &[first.clone()]);
+    let refused = village.block(Village::at(FIRST + 1, 6), std::slice::from_ref(&first));
     assert_eq!(refused, [(first.id(), Refusal::AlreadySeen)], "F5: a copy counts once");
 }
 

@@ -82,28 +82,25 @@ impl Books {
     }
 
     fn record(&mut self, record: &Record) {
-        match record {
+        let (known, about, what) = match record {
             Record::Stored(stored) => {
-                if self.stored.insert(stored.sale, stored.clone()).is_some() {
-                    self.find(stored.sale, "is stored twice");
-                }
+                (self.stored.insert(stored.sale, stored.clone()).is_some(), stored.sale, "is stored twice")
             }
-            Record::Reservation(reservation) => {
-                if !self.reservations.insert(reservation.purchase) {
-                    self.find(reservation.purchase, "is reserved twice");
-                }
+            Record::Reservation(found) => {
+                (!self.reservations.insert(found.purchase), found.purchase, "is reserved twice")
             }
-            Record::Delivery(delivery) => {
-                if self.deliveries.insert(delivery.purchase, delivery.clone()).is_some() {
-                    self.find(delivery.purchase, "is delivered twice");
-                }
+            Record::Delivery(found) => {
+                let known = self.deliveries.insert(found.purchase, found.clone()).is_some();
+                (known, found.purchase, "is delivered twice")
             }
             Record::Payment(payment) if payment.purpose == Purpose::Incentive => {
-                if self.incentives.insert(payment.about, payment.amount).is_some() {
-                    self.find(payment.about, "is paid twice");
-                }
+                let known = self.incentives.insert(payment.about, payment.amount).is_some();
+                (known, payment.about, "is paid twice")
             }
-            _ => {}
+            _ => return,
+        };
+        if known {
+            self.find(about, what);
         }
     }
 
