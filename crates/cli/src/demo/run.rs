@@ -394,7 +394,7 @@ fn header(site: &Site, options: &Options) -> Vec<String> {
     let servers: Vec<_> = site.servers.iter().map(|server| url(server.keyed.http)).collect();
     let mut lines = vec![
         format!(
-            "{} homes trade through one battery; {} servers check every trade. {} last {} s.",
+            "{} homes, one battery, {} servers that check every trade. {} last {} s.",
             site.homes.len(),
             site.servers.len(),
             period(site.genesis.rules.slot_length.seconds()),

@@ -15,7 +15,7 @@ use wattbook_types::{Balance, Energy, Power, Price, Timestamp};
 /// How many events are kept for the space below the table.
 const KEPT_EVENTS: usize = 100;
 /// Lines below the table that long lists of homes leave to events.
-const FEWEST_EVENTS: usize = 5;
+const FEWEST_EVENTS: usize = 4;
 const SIX_HOURS: u64 = 6 * 3_600_000;
 
 /// Everything that the table shows.

@@ -104,7 +104,7 @@ impl Tally {
 
     fn tell_stored(&self, stored: &Stored, server: &str) -> String {
         format!(
-            "{} sent {}; the battery received {}; verified, block by {server}",
+            "{} sent {}, battery got {}; verified (block by {server})",
             self.name(&stored.seller),
             stored.sent,
             stored.received,
