@@ -38,7 +38,7 @@ async fn f1_a_claim_beyond_what_was_received_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f2_one_reception_cannot_be_sold_through_two_servers_or_from_two_addresses() {
+async fn f2_l3_one_reception_cannot_be_sold_through_two_servers_or_from_two_addresses() {
     let mut live = reported().await;
     let (first, second) = (live.people.sale(1, FIRST, 10_000), live.people.sale(1, FIRST, 10_000));
     let (one, other) = tokio::join!(live.submit(0, &first), live.submit(2, &second));
