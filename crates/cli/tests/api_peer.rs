@@ -33,7 +33,9 @@ fn f24_the_api_answers_made_up_requests_as_its_description_says() {
     let run = Command::new(&peer)
         .args(["run", &format!("{server}/api/openapi.json"), "--max-examples", "20"])
         .args(["--exclude-path", "/api/v1/events", "--checks"])
-        .arg("not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance")
+        .arg(
+            "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
+        )
         .current_dir(folder.path())
         .output();
     let id = rustix::process::Pid::from_raw(demo.id().cast_signed()).expect("an id");

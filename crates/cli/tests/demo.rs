@@ -133,12 +133,14 @@ fn s2_s6_l12_killed_parts_come_back_and_nothing_is_lost_doubled_or_unpaid() {
     }
     let mut demo = Demo::start(&arguments);
     // Each is away for ten seconds, which are ten slots: trading goes on with three servers; what the
-    // storage side and the homes missed is read from the meters afterwards.
-    demo.until(12 * HOUR);
+    // storage side and the homes missed is read from the meters afterwards. The real profiles begin at
+    // midnight, the sample at sunrise.
+    let morning = if profiles.is_some() { 10 * HOUR } else { 3 * HOUR };
+    demo.until(morning);
     demo.kill("server-2");
-    demo.until(30 * HOUR);
+    demo.until(morning + 19 * HOUR);
     demo.kill("storage");
-    demo.until(48 * HOUR);
+    demo.until(morning + 37 * HOUR);
     demo.kill("homes");
     let (report, told) = demo.end();
     check(&report);

@@ -21,11 +21,13 @@ use wattbook_devices::bound::most_covered;
 use wattbook_devices::clock::Clock;
 use wattbook_devices::plant::{Plant, WorldSpec};
 use wattbook_devices::profile::reader::{self, Fill, Gaps};
-use wattbook_devices::profile::{Profiles, sample};
+use wattbook_devices::profile::{HomeProfile, Profiles, sample};
 use wattbook_types::{Energy, Height, Interval, Timestamp};
 
 /// How many homes a demonstration has where nothing else is said.
 const HOMES: usize = 6;
+/// When the sun rises in the sample.
+const SUNRISE: Duration = Duration::from_secs(7 * 3600);
 /// How long (in slots) trading may take to come to rest at the end.
 const CLOSING_SLOTS: u64 = 60;
 
@@ -77,7 +79,7 @@ fn profiles(options: &Options) -> Result<Profiles> {
             let count = options.homes.unwrap_or(profiles.homes().len());
             (profiles, count)
         }
-        None => (sample::read(), options.homes.unwrap_or(HOMES)),
+        None => (sample_from_sunrise(), options.homes.unwrap_or(HOMES)),
     };
     if count == 0 || count > profiles.homes().len() {
         bail!("--homes {count}: the profiles have 1 to {} homes", profiles.homes().len());
@@ -85,6 +87,18 @@ fn profiles(options: &Options) -> Result<Profiles> {
     let lasting = options.duration.unwrap_or(Duration::from_secs(400 * 86_400)).as_millis();
     let until = profiles.start().plus_millis(u64::try_from(lasting)?).plus_millis(2 * 86_400_000);
     Ok(profiles.first_homes(count).repeated_until(until))
+}
+
+/// The sample, beginning with the first sunrise, so that a visitor sees trade at once.
+fn sample_from_sunrise() -> Profiles {
+    let sample = sample::read();
+    let steps = usize::try_from(SUNRISE.as_secs() / sample.step_seconds()).expect("a few");
+    let homes = sample.homes().iter().map(|home| HomeProfile {
+        name: home.name.clone(),
+        steps: home.steps.iter().skip(steps).copied().collect(),
+    });
+    let start = sample.start().plus_millis(steps as u64 * sample.step_seconds() * 1000);
+    Profiles::new(start, sample.step_seconds(), homes.collect()).expect("the step stays what it was")
 }
 
 impl Demo {
