@@ -37,6 +37,8 @@ const GOSSIP_FULL: usize = MAX_GOSSIP_BYTES - MAX_TRANSACTION_BYTES - 64;
 const AGREED_WITHIN: Duration = Duration::from_secs(3);
 /// How often what waits is looked at again while no block becomes final.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often what still waits is passed on again, for servers that were away when it came.
+const PASS_ON_EVERY: Duration = Duration::from_secs(2);
 /// Waiting transactions that are looked at again at once.
 const LOOK_AGAIN: usize = 4_096;
 
@@ -120,6 +122,27 @@ impl Node {
             self.looked.store(now.millis(), Ordering::Relaxed);
             self.look_again(now);
         }
+        let passed_on = RealTime::from_millis(self.passed_on.load(Ordering::Relaxed));
+        if now < passed_on || now.since(passed_on) >= PASS_ON_EVERY {
+            self.passed_on.store(now.millis(), Ordering::Relaxed);
+            self.pass_on_again(now);
+        }
+    }
+
+    /// L12: a server that was away, or is new, gets what is still waiting. Those that have it already know
+    /// it by its name, so it costs them next to nothing.
+    fn pass_on_again(&self, now: RealTime) {
+        let waiting: Vec<(Arc<Transaction>, usize)> = self
+            .pool()
+            .iter()
+            .filter(|entry| now.since(entry.accepted) >= PASS_ON_EVERY)
+            .take(GOSSIP_MOST)
+            .map(|entry| (entry.transaction.clone(), entry.bytes))
+            .collect();
+        for (transaction, bytes) in waiting {
+            self.queue_gossip(transaction, bytes, now);
+        }
+        self.flush_gossip(now);
     }
 
     /// A message of another server.

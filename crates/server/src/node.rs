@@ -108,6 +108,8 @@ pub struct Node {
     pub(crate) caught_up: AtomicBool,
     /// When what waits was last looked at, by the passing of time alone.
     pub(crate) looked: AtomicU64,
+    /// When what waits was last passed on again.
+    pub(crate) passed_on: AtomicU64,
     pub(crate) quorum: AtomicBool,
     /// Whether every invariant held after a block.
     pub(crate) conserved: Mutex<Option<(BlockId, bool)>>,
@@ -140,6 +142,7 @@ impl Node {
             change: Change::default(),
             caught_up: AtomicBool::new(true),
             looked: AtomicU64::new(0),
+            passed_on: AtomicU64::new(0),
             quorum: AtomicBool::new(true),
             conserved: Mutex::default(),
             recent: Mutex::default(),

@@ -168,6 +168,24 @@ fn s6_what_is_submitted_goes_to_the_others_once_and_what_they_pass_on_goes_no_fu
 }
 
 #[test]
+fn l12_a_server_that_was_away_gets_what_is_still_waiting() {
+    let (genesis, now) = (genesis(), at(FIRST, 5));
+    let sent = Sent::default();
+    let there = start_with(&genesis, 0, &MemoryDisk::new(), sent.clone(), Limits::default()).unwrap();
+    let purchase = People::of(&genesis).purchase(1, FIRST + 4, 1000, 200);
+    there.submit(purchase.clone(), now).unwrap();
+    assert_eq!(sent.take().len(), 1, "nobody else was there to hear it");
+    let back = start_with(&genesis, 1, &MemoryDisk::new(), Sent::default(), Limits::default()).unwrap();
+    there.tick(later(now, 1_000));
+    assert!(sent.take().is_empty(), "it is not repeated at once");
+    there.tick(later(now, 4_000));
+    for message in sent.take() {
+        back.gossip(server_key(0).public_key(), message, later(now, 4_000));
+    }
+    assert_eq!(build(&back, later(now, 4_000)).transactions, [purchase]);
+}
+
+#[test]
 fn f24_junk_from_another_server_is_counted_and_changes_nothing() {
     let (node, now) = (node(0), at(FIRST, 5));
     let from = server_key(1).public_key();
