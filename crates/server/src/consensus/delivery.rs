@@ -115,6 +115,9 @@ impl<E: Clock + Spawner + Metrics> Delivery<E> {
     async fn finalize(&self, block: &WireBlock) -> Result<(), Fault> {
         let (chain, taken, time) = (self.chain.clone(), block.block().clone(), now(&self.context));
         let height = block.block().height();
+        // Before: a leader who waits for a reason to build looks as soon as the chain has the block, and
+        // must not take the heartbeat for due.
+        self.last_block.set(time);
         let done = blocking(&self.context, "finalize", move || chain.finalize(&taken, time)).await;
         done.ok_or_else(|| Fault::Engine(format!("taking in block {height} was interrupted")))??;
         self.last_block.set(now(&self.context));
