@@ -55,7 +55,7 @@ fn tests(root: &Path) -> Result<(), String> {
         sum.add(&line);
     }
     let status = child.wait().map_err(|error| format!("tests: {error}"))?;
-    println!("{} passed, {} failed, {} ignored", sum.passed, sum.failed, sum.ignored);
+    println!("{} passed, {} failed, {} skipped", sum.passed, sum.failed, sum.ignored);
     if status.success() && sum.failed == 0 && sum.passed > 0 {
         Ok(())
     } else {
