@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use wattbook_types::block::MAX_BLOCK_BYTES;
 use wattbook_types::genesis::{Battery, Genesis, Role, Rules};
 use wattbook_types::record::{Payment, Purpose, Record};
+use wattbook_types::report::MAX_ROWS;
 use wattbook_types::transaction::MAX_TRANSACTION_BYTES;
 use wattbook_types::{AccountId, Energy, TransactionId};
 
@@ -136,6 +137,11 @@ fn values(genesis: &Genesis) -> Result<(), GenesisError> {
         return value("prices.buying", prices.buying.milli_per_kwh(), "it is above prices.buyer_cap");
     }
     for battery in &genesis.batteries {
+        let joined = genesis.connection_points.iter().filter(|point| point.battery == battery.id).count();
+        if joined > MAX_ROWS {
+            let why = "a report has a row for each and must fit into a transaction; use several batteries";
+            return value("connection points of a battery", joined as u64, why);
+        }
         if battery.charge_efficiency.get() == 0 || battery.discharge_efficiency.get() == 0 {
             return value("battery efficiency", 0, "nothing could be stored or delivered");
         }

@@ -7,7 +7,7 @@ mod common;
 
 use common::{FIRST, Village, plan};
 use wattbook_ledger::{invariants, view};
-use wattbook_types::{PerMille, Record, Refusal, Transaction};
+use wattbook_types::{ConnectionPoint, PerMille, Record, Refusal, Transaction};
 
 /// What the last block reserved in all.
 fn reserved(village: &Village) -> u64 {
@@ -174,4 +174,25 @@ fn m10_energy_that_nobody_claimed_is_not_sold_below_the_sellers_floor() {
     });
     assert_eq!(not_served.next(), Some((free.id(), Refusal::BelowFloor)));
     assert_eq!(reserved(&village), 1_000);
+}
+
+/// A battery that could never report would stop all trade; a report of the largest allowed fits.
+#[test]
+fn s3_a_battery_has_no_more_connection_points_than_a_report_has_room_for() {
+    use wattbook_types::report::MAX_ROWS;
+    let mut genesis = plan(1).genesis();
+    let point = genesis.connection_points[0].clone();
+    let numbered = |number: usize| {
+        let mut point = point.clone();
+        point.id = ConnectionPoint::from_number(number as u32);
+        point
+    };
+    genesis.connection_points = (1..=MAX_ROWS).map(numbered).collect();
+    let mut village = Village::with(genesis.clone());
+    let report = village.slot_end(&[], &[]);
+    assert!(report.to_bytes().len() <= wattbook_types::transaction::MAX_TRANSACTION_BYTES);
+    village.expect(Village::at(FIRST + 1, 1), &report, None);
+    genesis.connection_points.push(numbered(MAX_ROWS + 1));
+    let refused = wattbook_ledger::Ledger::new(genesis).err().expect("too many");
+    assert!(refused.to_string().contains("connection points of a battery is 3252"), "{refused}");
 }

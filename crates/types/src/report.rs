@@ -53,6 +53,9 @@ pub struct StorageReport {
     pub rows: Vec<FeederRow>,
 }
 
+/// The most rows with which a report, in its envelope, still fits into a transaction.
+pub const MAX_ROWS: usize = (crate::transaction::MAX_TRANSACTION_BYTES - 512) / 20;
+
 /// What one connection point's feeder meter has counted, at the battery's terminals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 pub struct FeederRow {
