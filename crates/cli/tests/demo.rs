@@ -115,7 +115,7 @@ fn check(report: &Value) {
 
 #[test]
 fn s1_b10_l12_p4_a_day_of_trade_ends_by_itself_and_adds_up() {
-    let report = Demo::start(&["--for", "1d", "--slot-seconds", "0.5"]).end().0;
+    let report = Demo::start(&["--for", "1d", "--slot-seconds", "1"]).end().0;
     check(&report);
     assert!(number(&report, "/transactions/sale") > 50);
     assert!(number(&report, "/transactions/delivery") > 20);
