@@ -86,6 +86,14 @@ pub enum StartError {
         /// What the header says.
         wanted: wattbook_types::Hash,
     },
+    /// A stored block was changed, or is missing.
+    #[error("the store is damaged: block {height} {what}")]
+    Block {
+        /// The first block that does not fit.
+        height: Height,
+        /// What is wrong with it.
+        what: &'static str,
+    },
     /// The stored genesis block is not this ledger's.
     #[error("the store begins with another genesis block")]
     Genesis,
@@ -250,12 +258,42 @@ fn load(store: &Store, genesis: &Block) -> Result<Version, StartError> {
         return Err(StartError::Genesis);
     }
     let block = store.last_block()?.ok_or_else(missing)?;
+    check_chain(store, genesis, block.height())?;
     let state = State::load(store.state()?);
     let (found, wanted) = (state.root(), block.header().state_root);
     if found != wanted {
         return Err(StartError::StateRoot { height: block.height(), found, wanted });
     }
     Ok(Version::new(block.signed, state, HashSet::new()))
+}
+
+/// L1: follows the chain from the genesis and names the first block that was changed. Names chain, so only
+/// where two blocks do not fit together, and for the last one, a signature has to tell which is wrong.
+fn check_chain(store: &Store, genesis: &Block, last: Height) -> Result<(), StartError> {
+    let mut before = genesis.signed.clone();
+    while before.header.height < last {
+        let height = before.header.height.next();
+        let damaged = |height, what| Err(StartError::Block { height, what });
+        let Some(block) = store.block(height)? else { return damaged(height, "is missing") };
+        if block.header().parent != before.id() {
+            let at = if is_genuine(&before) { height } else { before.header.height };
+            return damaged(at, "was changed: it does not fit its neighbours");
+        }
+        if !block.contents_match_header() {
+            return damaged(height, "was changed: its header commits to other contents");
+        }
+        before = block.signed;
+    }
+    if is_genuine(&before) {
+        Ok(())
+    } else {
+        Err(StartError::Block { height: last, what: "was changed: its signature is not good" })
+    }
+}
+
+/// Whether a block's proposer signed it; the genesis block needs no signature.
+fn is_genuine(signed: &SignedHeader) -> bool {
+    signed.header.height == Height::from_number(0) || signed.signature_is_good()
 }
 
 /// Building.

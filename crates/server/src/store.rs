@@ -389,7 +389,9 @@ pub fn about(record: &Record) -> Option<TransactionId> {
 }
 
 fn decode(height: u64, bytes: &[u8]) -> Result<Block, StoreError> {
-    borsh::from_slice(bytes).map_err(|error| StoreError::Damaged(format!("block {height}: {error}")))
+    let damaged = |what: &str| StoreError::Damaged(format!("block {height}: {what}"));
+    let block: Block = borsh::from_slice(bytes).map_err(|error| damaged(&error.to_string()))?;
+    if block.height().number() == height { Ok(block) } else { Err(damaged("it says that it is another")) }
 }
 
 fn fixed<const N: usize>(bytes: &[u8], name: &str) -> Result<[u8; N], StoreError> {

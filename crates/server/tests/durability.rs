@@ -153,6 +153,45 @@ fn f13_a_state_that_was_edited_on_disk_is_refused_with_words() {
     assert!(error.to_string().contains("damaged"), "{error}");
 }
 
+const BLOCKS: TableDefinition<u64, &[u8]> = TableDefinition::new("blocks");
+
+/// Writes a stored block anew.
+fn edit_block(disk: &MemoryDisk, height: u64, change: impl FnOnce(&mut Vec<u8>)) {
+    let database = Database::builder().create_with_backend(disk.clone()).unwrap();
+    let transaction = database.begin_write().unwrap();
+    {
+        let mut blocks = transaction.open_table(BLOCKS).unwrap();
+        let mut bytes = blocks.get(height).unwrap().unwrap().value().to_vec();
+        change(&mut bytes);
+        blocks.insert(height, bytes.as_slice()).unwrap();
+    }
+    transaction.commit().unwrap();
+}
+
+#[test]
+fn l1_f13_every_changed_byte_of_a_stored_block_is_found_and_the_block_named() {
+    let disk = MemoryDisk::new();
+    let node = start(&genesis(), 0, &disk).unwrap();
+    let mut people = People::of(&genesis());
+    for minute in 5..9 {
+        node.submit(people.purchase(1, FIRST + 4, 1000, 200), at(FIRST, minute)).unwrap();
+        step(&node, at(FIRST, minute)).unwrap();
+    }
+    let length = |height| node.block_at(Height::from_number(height)).unwrap().to_bytes().len();
+    let length = length(2).min(length(4));
+    drop(node);
+    for place in 0..length {
+        for height in [2, 4] {
+            edit_block(&disk, height, |bytes| bytes[place] ^= 4);
+            let error =
+                start(&genesis(), 0, &disk).err().unwrap_or_else(|| panic!("byte {place} of {height}"));
+            assert!(error.to_string().contains(&format!("block {height}")), "byte {place}: {error}");
+            edit_block(&disk, height, |bytes| bytes[place] ^= 4);
+        }
+    }
+    start(&genesis(), 0, &disk).unwrap();
+}
+
 #[test]
 fn another_ledgers_store_is_refused() {
     let disk = MemoryDisk::new();
