@@ -7,8 +7,8 @@ use wattbook_types::genesis::{
     Account, Battery, ConnectionPointSpec, ContractLimits, Genesis, Prices, Role, Rules, Server,
 };
 use wattbook_types::{
-    AccountId, BatteryId, ConnectionPoint, Energy, LedgerClock, MeterRegister, Money, PerMille, Power, Price,
-    PublicKey, SlotLength, Timestamp,
+    BatteryId, ConnectionPoint, Energy, LedgerClock, MeterRegister, Money, PerMille, Power, Price, PublicKey,
+    SlotLength, Timestamp,
 };
 
 /// What a community is made from: one battery, and one connection point for each home.
@@ -99,11 +99,6 @@ impl Plan {
         };
         self.homes.iter().enumerate().map(point).collect()
     }
-}
-
-/// The account that holds a battery's energy in points; sales and purchases are directed to it.
-pub fn pool(battery: BatteryId) -> AccountId {
-    AccountId::pool(battery)
 }
 
 /// Prices between what a utility pays for surplus and what it charges.

@@ -13,11 +13,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use wattbook_client::http::Servers;
-use wattbook_ledger::community::{self, Plan};
+use wattbook_ledger::community::Plan;
 use wattbook_types::transaction::{Body, Payload, PaymentMeans};
 use wattbook_types::{
-    BatteryId, ConnectionPoint, Energy, Genesis, LedgerClock, Power, Price, Purchase, SecretKey, Timestamp,
-    Transaction,
+    AccountId, BatteryId, ConnectionPoint, Energy, Genesis, LedgerClock, Power, Price, Purchase, SecretKey,
+    Timestamp, Transaction,
 };
 
 /// Requests that a member makes at most; the rules allow 200 open ones.
@@ -118,7 +118,7 @@ impl Community {
                 let payload = Payload {
                     ledger,
                     holder: self.members[member].public_key().account(),
-                    destination: Some(community::pool(BATTERY)),
+                    destination: Some(AccountId::pool(BATTERY)),
                     valid_until: now.plus_millis(10 * HOUR),
                     nonce: rand::random(),
                     body: Body::Purchase(purchase),

@@ -5,6 +5,8 @@
 
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
+use wattbook_client::api::{DeliveryRow, ReceptionRow, SlotsQuery};
+use wattbook_client::http::{ClientError, Storage};
 use wattbook_types::record::{Delivery, Purpose, Record, Stored};
 use wattbook_types::report::Occasion;
 use wattbook_types::transaction::Body;
@@ -31,6 +33,35 @@ pub struct HomeTransaction {
     /// Whether, by the home's record, it is in the ledger.
     pub in_ledger: bool,
 }
+
+/// The storage side's own two lists (P6).
+#[derive(Clone, Debug, Default)]
+pub struct StorageLists {
+    /// What was received.
+    pub receptions: Vec<ReceptionRow>,
+    /// What was reserved and delivered.
+    pub deliveries: Vec<DeliveryRow>,
+}
+
+impl StorageLists {
+    /// Asks for both lists from the newest slot down to the first one of the ledger.
+    pub async fn read(storage: &Storage) -> Result<Self, ClientError> {
+        let mut lists = Self::default();
+        let mut query = SlotsQuery { slots: Some(SLOTS_AT_ONCE), before: None };
+        loop {
+            let (receptions, deliveries) =
+                (storage.receptions(&query).await?, storage.deliveries(&query).await?);
+            let slots = receptions.iter().map(|row| row.slot).chain(deliveries.iter().map(|row| row.slot));
+            let Some(lowest) = slots.min() else { return Ok(lists) };
+            query.before = Some(lowest);
+            lists.receptions.extend(receptions);
+            lists.deliveries.extend(deliveries);
+        }
+    }
+}
+
+/// How many slots of the storage side's lists are asked for at once.
+const SLOTS_AT_ONCE: u32 = 1_000;
 
 /// What the ledger says, block by block.
 #[derive(Default)]
@@ -104,8 +135,15 @@ impl Books {
         }
     }
 
-    /// Compares everything; what homes recorded is given, the storage side's account is in its reports.
-    pub fn compare(mut self, homes: &[HomeTransaction], slot_length: SlotLength) -> Vec<Finding> {
+    /// Compares everything with what the storage side and the homes recorded for themselves.
+    pub fn compare(
+        mut self,
+        storage: &StorageLists,
+        homes: &[HomeTransaction],
+        slot_length: SlotLength,
+    ) -> Vec<Finding> {
+        self.compare_receptions(storage);
+        self.compare_dispatches(storage);
         self.compare_sales(slot_length);
         self.compare_deliveries();
         for found in homes {
@@ -118,6 +156,44 @@ impl Books {
             }
         }
         self.findings
+    }
+
+    /// The storage side's reception list against its reports in the ledger, as far as both reach.
+    fn compare_receptions(&mut self, storage: &StorageLists) {
+        let listed: BTreeMap<_, _> =
+            storage.receptions.iter().map(|row| ((row.connection_point, row.slot), row.energy)).collect();
+        let newest_listed = listed.keys().map(|(_, slot)| *slot).max();
+        let newest_reported = self.received.keys().map(|(_, slot)| *slot).max();
+        let mut differing = Vec::new();
+        for (key, energy) in &self.received {
+            let reached = newest_listed.is_none_or(|newest| key.1 <= newest);
+            if reached && listed.get(key).copied().unwrap_or(Energy::ZERO) != *energy {
+                differing.push(*key);
+            }
+        }
+        let reported = |key: &(ConnectionPoint, Slot)| self.received.contains_key(key);
+        let in_reach = |key: &&(ConnectionPoint, Slot)| newest_reported.is_some_and(|newest| key.1 <= newest);
+        differing.extend(listed.keys().filter(in_reach).filter(|key| !reported(key)));
+        for (point, slot) in differing {
+            let about = format!("connection point {point}, slot {}", slot.number());
+            self.find(about, "the storage side's reception list and its reports in the ledger differ");
+        }
+    }
+
+    /// The storage side's delivery list against the ledger's reservations and deliveries.
+    fn compare_dispatches(&mut self, storage: &StorageLists) {
+        let dispatched: BTreeSet<_> =
+            storage.deliveries.iter().flat_map(|row| &row.purchases).copied().collect();
+        let unknown: Vec<_> = dispatched.difference(&self.reservations).copied().collect();
+        for id in unknown {
+            self.find(id, "was dispatched by the storage side but is not reserved in the ledger");
+        }
+        let delivered = self.deliveries.values().filter(|delivery| !delivery.delivered.is_zero());
+        let missing: Vec<_> =
+            delivered.map(|delivery| delivery.purchase).filter(|id| !dispatched.contains(id)).collect();
+        for id in missing {
+            self.find(id, "is delivered in the ledger but not in the storage side's delivery list");
+        }
     }
 
     fn compare_sales(&mut self, slot_length: SlotLength) {
@@ -154,5 +230,43 @@ impl Books {
         for id in open {
             self.find(id, "is reserved and was never settled");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reception_that_the_storage_side_lists_otherwise_or_not_at_all_is_found() {
+        let (point, slot) = (ConnectionPoint::from_number(1), Slot::from_number(7));
+        let found = |listed: &[u64]| {
+            let mut books = Books::default();
+            books.received.insert((point, slot), Energy::from_wh(5));
+            books.delivered.insert((point, slot), Energy::ZERO);
+            let row = |wh: &u64| ReceptionRow {
+                slot,
+                connection_point: point,
+                energy: Energy::from_wh(*wh),
+                report: 0,
+            };
+            let lists = StorageLists { receptions: listed.iter().map(row).collect(), deliveries: Vec::new() };
+            books.compare(&lists, &[], SlotLength::from_seconds(1800)).len()
+        };
+        assert_eq!((found(&[5]), found(&[4]), found(&[])), (0, 1, 1));
+    }
+
+    #[test]
+    fn a_dispatch_that_the_ledger_does_not_know_is_found() {
+        let row = DeliveryRow {
+            slot: Slot::from_number(7),
+            connection_point: ConnectionPoint::from_number(1),
+            reserved: Energy::from_wh(5),
+            delivered: Energy::ZERO,
+            purchases: vec![TransactionId::default()],
+            report: 0,
+        };
+        let lists = StorageLists { receptions: Vec::new(), deliveries: vec![row] };
+        assert_eq!(Books::default().compare(&lists, &[], SlotLength::from_seconds(1800)).len(), 1);
     }
 }

@@ -3,26 +3,25 @@
 use super::children::Children;
 use super::options::Options;
 use super::parts;
-use super::reconcile::{Books, Finding, HomeTransaction};
+use super::reconcile::{Books, Finding, HomeTransaction, StorageLists};
 use super::report::{self, Coverage, HomePart, Report};
 use super::screen::{HomeRow, Screen, Snapshot};
 use super::site::{Site, url};
 use super::tally::Tally;
 use anyhow::{Context, Result, bail};
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::MissedTickBehavior;
 use wattbook_client::api::{PricesNow, ServerStatus};
 use wattbook_client::events::{Event, Events};
-use wattbook_client::http::Servers;
+use wattbook_client::http::{Servers, Storage};
 use wattbook_devices::bound::most_covered;
 use wattbook_devices::clock::Clock;
 use wattbook_devices::plant::{Plant, WorldSpec};
 use wattbook_devices::profile::reader::{self, Fill, Gaps};
 use wattbook_devices::profile::{HomeProfile, Profiles, sample};
-use wattbook_types::{Energy, Height, Interval, Timestamp};
+use wattbook_types::{AccountId, Balance, Energy, Height, Interval, Timestamp};
 
 /// How many homes a demonstration has where nothing else is said.
 const HOMES: usize = 6;
@@ -237,16 +236,13 @@ impl Demo {
         let address = self.site.home_account(number);
         let (sums, now) = (self.tally.home(&address), self.clock.now());
         let (generation_w, consumption_w) = self.spec.profiles.power_at(number, now);
-        let opening = self.site.genesis.accounts.iter().find(|account| account.id() == address);
-        let opening = opening.map_or(0, |account| account.opening.milli());
-        let balance = opening as i64 + sums.earned.milli() as i64 - sums.paid.milli() as i64;
         HomeRow {
             name: self.site.homes[number].0.clone(),
             generation_w,
             consumption_w,
             sold_wh: sums.sold,
             bought_wh: sums.bought,
-            balance: wattbook_types::Balance::from_milli(balance),
+            balance: self.balance(&address),
         }
     }
 
@@ -270,12 +266,16 @@ impl Demo {
         if by_itself {
             records = self.come_to_rest(&mut problems).await;
         }
+        let mut lists = StorageLists::default();
+        if records.is_some() {
+            lists = StorageLists::read(&Storage::new(&url(self.site.storage.http))?).await?;
+        }
         self.screen.finally("Stopping.");
         problems.extend(self.children.stop("home").await);
         problems.extend(self.children.stop("storage").await);
         let statuses = self.agreed_statuses(&mut problems).await?;
         let findings = match records {
-            Some(records) => Some(self.reconcile(&records).await?),
+            Some(records) => Some(self.reconcile(&lists, &records).await?),
             None => None,
         };
         problems.extend(self.children.stop("server").await);
@@ -342,7 +342,7 @@ impl Demo {
         }
     }
 
-    async fn reconcile(&self, records: &[HomeTransaction]) -> Result<Vec<Finding>> {
+    async fn reconcile(&self, lists: &StorageLists, records: &[HomeTransaction]) -> Result<Vec<Finding>> {
         let mut books = Books::default();
         let last = self.servers.latest().await?.height;
         let mut height = Height::from_number(0);
@@ -351,7 +351,7 @@ impl Demo {
             books.block(&block.with_context(|| format!("block {height} is missing"))?);
             height = height.next();
         }
-        Ok(books.compare(records, self.site.genesis.rules.slot_length))
+        Ok(books.compare(lists, records, self.site.genesis.rules.slot_length))
     }
 
     /// What the servers say once they all stand at the same height.
@@ -376,20 +376,19 @@ impl Demo {
         }
     }
 
+    /// What a home holds, by the records of final blocks.
+    fn balance(&self, address: &AccountId) -> Balance {
+        let opening = self.site.genesis.accounts.iter().find(|account| account.id() == *address);
+        let opening = opening.map_or(0, |account| account.opening.milli());
+        let sums = self.tally.home(address);
+        Balance::from_milli(opening as i64 + sums.earned.milli() as i64 - sums.paid.milli() as i64)
+    }
+
     fn home_part(&self, number: usize) -> HomePart {
         let address = self.site.home_account(number);
         let sums = self.tally.home(&address);
         let point = self.site.genesis.connection_points[number].id;
         let totals = self.plant.with(|world| world.totals(point)).unwrap_or_default();
-        let opening: BTreeMap<_, _> = self
-            .site
-            .genesis
-            .accounts
-            .iter()
-            .map(|account| (account.id(), account.opening.milli()))
-            .collect();
-        let opening = opening.get(&address).copied().unwrap_or(0);
-        let balance = opening as i64 + sums.earned.milli() as i64 - sums.paid.milli() as i64;
         HomePart {
             name: self.site.homes[number].0.clone(),
             address,
@@ -399,7 +398,7 @@ impl Demo {
             bought_wh: sums.bought,
             earned_milli: sums.earned,
             paid_milli: sums.paid,
-            balance_milli: wattbook_types::Balance::from_milli(balance),
+            balance_milli: self.balance(&address),
         }
     }
 }
