@@ -8,20 +8,27 @@
 //! trades, keys or ledgers. Deliberately absent: any decision about when to send, draw or discharge
 //! (crates `home` and `storage`).
 
+pub mod address;
 pub mod bound;
 pub mod capability;
 pub mod clock;
+pub mod driver;
 pub mod drivers;
 pub mod joules;
 pub mod plant;
+pub mod plant_registry;
 pub mod profile;
 pub mod reading;
 pub mod registry;
+pub mod site;
 
+pub use address::DeviceAddress;
 pub use capability::{
     Answer, Battery, BatteryControl, BatteryNameplate, BatteryState, Curtail, FeederPanel, FeederPlan,
     FeederReading, FeederState, FeederSwitch, Generator, GeneratorNameplate, Meter, MeterReading, Registers,
 };
 pub use clock::Clock;
+pub use driver::{Context, Driver};
+pub use plant_registry::{DeviceConfig, HomeSite, StorageSite};
 pub use reading::{DeviceError, Quality, Reading, SignedPower};
-pub use registry::{DeviceConfig, HomeSite, StorageSite};
+pub use site::{FeederAddress, HomeDevices, StorageDevices};

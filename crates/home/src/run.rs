@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use wattbook_client::http::{ClientError, Servers, Storage};
 use wattbook_client::outbox::{Outbox, OutboxError};
-use wattbook_devices::{Clock, DeviceError, registry};
+use wattbook_devices::{Clock, DeviceError, plant_registry as registry};
 use wattbook_types::genesis::Role;
 use wattbook_types::{Genesis, Interval, SlotLength};
 

@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use wattbook_client::http::{ClientError, Servers};
-use wattbook_devices::{Clock, DeviceError, StorageSite, registry};
+use wattbook_devices::{Clock, DeviceError, StorageSite, plant_registry as registry};
 use wattbook_types::{BatteryId, Genesis, SecretKey, Slot, Timestamp};
 
 /// How long before a gate (real time) the storage state is reported for it.

@@ -6,8 +6,8 @@
 mod devices;
 mod link;
 
+use crate::plant_registry::{DeviceConfig, HomeSite, StorageSite};
 use crate::reading::DeviceError;
-use crate::registry::{DeviceConfig, HomeSite, StorageSite};
 use devices::{BatteryDevice, FeederPanelDevice, HomeDevice, HomeMeter, Place};
 use link::Link;
 use std::sync::Arc;

@@ -1,0 +1,1 @@
+//! Protected links between the parts of a community: certificates, TLS, renewal and revocation.
