@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use wattbook_client::api::{Announcement, AnnouncementAnswer};
 use wattbook_devices::plant::{Plant, WorldSpec};
-use wattbook_devices::{Clock, DeviceConfig, StorageSite, profile, registry};
+use wattbook_devices::{Clock, DeviceConfig, StorageSite, plant_registry as registry, profile};
 use wattbook_home::config::{Config, StorageAddress};
 use wattbook_home::view::{HomeRecords, HomeStatus};
 use wattbook_home::{HomeConfig, HomeError, UtilityTariff, run};

@@ -11,7 +11,7 @@ use wattbook_client::http::{ClientError, Storage};
 use wattbook_devices::clock::Hand;
 use wattbook_devices::plant::{Plant, WorldSpec};
 use wattbook_devices::profile::{HomeProfile, ProfileStep, Profiles};
-use wattbook_devices::{Clock, DeviceConfig, Quality, registry};
+use wattbook_devices::{Clock, DeviceConfig, Quality, plant_registry as registry};
 use wattbook_storage::{LedgerLink, Manager, Parts};
 use wattbook_types::block::{Block, BlockHeader, PROTOCOL_VERSION};
 use wattbook_types::finality::Finality;
