@@ -74,10 +74,8 @@ proptest! {
         let end = spec.profiles.end();
         for at in &points {
             world.set_switch(*at, Some(Power::MAX), Some(Power::MAX)).unwrap();
-            for ahead in 0..20 {
-                let slot = world.slot().plus(ahead);
-                world.set_plan(*at, slot, Some(Power::MAX), Some(Energy::from_wh(1_000_000))).unwrap();
-            }
+            let all = crate::driver::FeederLimits { to_battery: Power::MAX, to_home: Power::MAX };
+            world.set_port(*at, all, None).unwrap();
         }
         world.advance_to(end);
         let arrived: u64 = points.iter().map(|at| world.totals(*at).unwrap().arrived.wh()).sum();

@@ -6,11 +6,10 @@
 //! to the loopback.
 
 use super::world::{HomeRegisters, HomeState};
-use crate::capability::{
-    BatteryLimits, BatteryNameplate, BatteryState, FeederPlan, FeederReading, GeneratorNameplate,
-};
+use crate::capability::{BatteryLimits, BatteryNameplate, BatteryState, FeederReading, GeneratorNameplate};
+use crate::driver::FeederLimits;
 use serde::{Deserialize, Serialize};
-use wattbook_types::{BatteryId, ConnectionPoint, Energy, Power, Slot, Timestamp};
+use wattbook_types::{BatteryId, ConnectionPoint, Power, Slot, Timestamp};
 
 /// The longest line that is read, in bytes.
 pub const MAX_LINE: usize = 1 << 20;
@@ -88,23 +87,19 @@ pub enum Request {
         /// Which slot.
         slot: Slot,
     },
-    /// Plans a feeder for a slot; what is left out stays.
-    Plan {
+    /// Sets the battery's end of a feeder.
+    Port {
         /// Which feeder.
         at: ConnectionPoint,
-        /// Which slot.
-        slot: Slot,
-        /// The most that is accepted.
-        accept: Option<Power>,
-        /// The most that is delivered.
-        deliver: Option<Energy>,
+        /// What may flow.
+        limits: FeederLimits,
+        /// For how many seconds.
+        lease: Option<u32>,
     },
-    /// A battery's feeder plans of a slot: answers `Plans`.
-    Plans {
-        /// Which battery.
-        battery: BatteryId,
-        /// Which slot.
-        slot: Slot,
+    /// How the battery's end of a feeder is set: answers `Port`.
+    PortState {
+        /// Which feeder.
+        at: ConnectionPoint,
     },
 }
 
@@ -139,6 +134,6 @@ pub enum Reported {
     Battery(BatteryState),
     /// Feeder meters.
     Feeders(Vec<FeederReading>),
-    /// Feeder plans.
-    Plans(Vec<(ConnectionPoint, FeederPlan)>),
+    /// The battery's end of a feeder.
+    Port(FeederLimits),
 }

@@ -158,10 +158,8 @@ fn answer(world: &mut World, request: Request) -> Reported {
         Request::FeedersLatched { battery, slot } => {
             world.feeders_latched(battery, slot).map(Reported::Feeders)
         }
-        Request::Plan { at, slot, accept, deliver } => {
-            world.set_plan(at, slot, accept, deliver).map(|()| Reported::Done)
-        }
-        Request::Plans { battery, slot } => world.plans(battery, slot).map(Reported::Plans),
+        Request::Port { at, limits, lease } => world.set_port(at, limits, lease).map(|()| Reported::Done),
+        Request::PortState { at } => world.port(at).map(Reported::Port),
     };
     match result {
         Ok(reported) => reported,

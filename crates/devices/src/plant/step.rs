@@ -7,7 +7,7 @@
 
 use super::world::{BatteryUnit, Flows, Home, World};
 use crate::joules::Joules;
-use wattbook_types::{Slot, Timestamp};
+use wattbook_types::Timestamp;
 
 /// What a home would do in a stretch if the battery had no limits.
 #[derive(Clone, Copy)]
@@ -15,24 +15,20 @@ struct Wish {
     home: usize,
     /// At the battery's terminals.
     energy: Joules,
-    /// The part of it that must flow now for the rest to be possible in time.
-    pressing: Joules,
 }
 
 impl World {
     /// Moves energy for some seconds from the present one on; no boundary lies within.
     pub(super) fn step(&mut self, seconds: u64) {
-        let slot = self.slot();
-        let left_in_slot = slot.end(self.spec.slot_length).millis() / 1000 - self.now;
         self.generate_and_use(seconds);
         for index in 0..self.batteries.len() {
             let unit = &mut self.batteries[index];
             let room = Joules::of_energy(unit.spec.capacity).saturating_sub(unit.stored);
             unit.stand(seconds);
             // Nothing is discharged that this stretch charges: deliver first, out of what stands.
-            let out = self.delivery_wishes(index, slot, seconds, left_in_slot);
-            let into = self.sending_wishes(index, slot, seconds);
-            self.deliver(index, slot, seconds, &out);
+            let out = self.delivery_wishes(index, seconds);
+            let into = self.sending_wishes(index, seconds);
+            self.deliver(index, seconds, &out);
             self.charge(index, seconds, room, &into);
         }
         for home in &mut self.homes {
@@ -60,43 +56,34 @@ impl World {
         self.homes.iter().enumerate().filter(move |(_, home)| home.spec.battery == id)
     }
 
-    fn sending_wishes(&self, battery: usize, slot: Slot, seconds: u64) -> Vec<Wish> {
+    fn sending_wishes(&self, battery: usize, seconds: u64) -> Vec<Wish> {
         self.homes_of(battery)
             .map(|(index, home)| {
-                let accepted = home
-                    .plans
-                    .get(&slot)
-                    .map_or(Joules::ZERO, |plan| Joules::of_power(plan.plan.accept, seconds));
+                let accepted = Joules::of_power(home.port.limits(self.now).to_battery, seconds);
                 let sent = home.surplus().min(Joules::of_power(home.switch.send, seconds));
-                let energy = home.up.output_of(sent).min(accepted);
-                Wish { home: index, energy, pressing: Joules::ZERO }
+                Wish { home: index, energy: home.up.output_of(sent).min(accepted) }
             })
             .collect()
     }
 
-    fn delivery_wishes(&self, battery: usize, slot: Slot, seconds: u64, left_in_slot: u64) -> Vec<Wish> {
+    fn delivery_wishes(&self, battery: usize, seconds: u64) -> Vec<Wish> {
         self.homes_of(battery)
             .map(|(index, home)| {
-                let budget = home.plans.get(&slot).map_or(Joules::ZERO, |plan| {
-                    Joules::of_energy(plan.plan.deliver).saturating_sub(plan.delivered)
-                });
+                let allowed = Joules::of_power(home.port.limits(self.now).to_home, seconds);
                 let drawn = home.need().min(Joules::of_power(home.switch.draw, seconds));
-                let energy = home.down.most_input(drawn).min(budget);
-                // An even pace to the end of the slot, rounded up.
-                let pace = (u128::from(budget.get()) * u128::from(seconds)).div_ceil(left_in_slot.into());
-                Wish { home: index, energy, pressing: Joules::from_wide(pace).min(energy) }
+                Wish { home: index, energy: home.down.most_input(drawn).min(allowed) }
             })
             .collect()
     }
 
-    fn deliver(&mut self, battery: usize, slot: Slot, seconds: u64, wishes: &[Wish]) {
+    fn deliver(&mut self, battery: usize, seconds: u64, wishes: &[Wish]) {
         let unit = &mut self.batteries[battery];
         let limit = Joules::of_power(unit.limits.discharge, seconds);
         let possible = unit.discharging.output_of(unit.stored).min(limit);
         for (wish, energy) in wishes.iter().zip(share(possible, wishes)) {
             let unit = &mut self.batteries[battery];
             unit.give_out(energy);
-            self.homes[wish.home].receive_delivery(slot, energy);
+            self.homes[wish.home].receive_delivery(energy);
         }
     }
 
@@ -111,16 +98,11 @@ impl World {
     }
 }
 
-/// Shares what is possible: first what presses, then the rest of the wishes, each in proportion.
+/// Shares what is possible among the wishes, in proportion.
 fn share(possible: Joules, wishes: &[Wish]) -> Vec<Joules> {
-    let pressing: Joules = wishes.iter().map(|wish| wish.pressing).sum();
-    let first = possible.min(pressing);
     let wished: Joules = wishes.iter().map(|wish| wish.energy).sum();
-    let (rest, second) = (wished - pressing, (possible - first).min(wished - pressing));
-    wishes
-        .iter()
-        .map(|wish| wish.pressing.share(first, pressing) + (wish.energy - wish.pressing).share(second, rest))
-        .collect()
+    let possible = possible.min(wished);
+    wishes.iter().map(|wish| wish.energy.share(possible, wished)).collect()
 }
 
 /// A meter's count of a portion, true or not.
@@ -146,14 +128,11 @@ impl Home {
         self.shown.received += shown(received, self.faults.received.min(1000));
     }
 
-    fn receive_delivery(&mut self, slot: Slot, delivered: Joules) {
+    fn receive_delivery(&mut self, delivered: Joules) {
         let arrived = self.down.pass(delivered);
         (self.last.delivered, self.last.arrived) = (delivered, arrived);
         self.shown.delivered += shown(delivered, self.faults.delivered);
         self.shown.arrived += arrived;
-        if let Some(plan) = self.plans.get_mut(&slot) {
-            plan.delivered += delivered;
-        }
     }
 
     /// What the feeder did not carry, the grid does.

@@ -1,9 +1,10 @@
-//! The world's boundaries: conservation under any commands, latches, plans, limits, and the way over TCP.
+//! The world's boundaries: conservation under any commands, latches, leases, limits, and the way over TCP.
 
 use super::world::{Faults, Unready, World};
 use super::{BatterySpec, HomeSpec, Plant, WorldSpec};
 use crate::capability::{BatteryLimits, FeederReading};
 use crate::clock::Clock;
+use crate::driver::FeederLimits;
 use crate::plant_registry::{DeviceConfig, open_home, open_storage};
 use crate::profile::{HomeProfile, ProfileStep, Profiles};
 use crate::reading::{DeviceError, Quality};
@@ -86,6 +87,13 @@ pub(crate) fn spec(profiles: Arc<Profiles>) -> WorldSpec {
     }
 }
 
+/// Takes whatever comes and gives nothing.
+const ACCEPTING: FeederLimits = FeederLimits { to_battery: Power::MAX, to_home: Power::ZERO };
+
+fn giving(power: u64) -> FeederLimits {
+    FeederLimits { to_battery: Power::ZERO, to_home: watts(power) }
+}
+
 /// A world whose homes send and draw all they can and whose feeders accept everything.
 fn open_world(homes: &[&[(u64, u64)]], stored: u64) -> World {
     let mut spec = spec(profiles(homes));
@@ -93,9 +101,7 @@ fn open_world(homes: &[&[(u64, u64)]], stored: u64) -> World {
     let mut world = World::new(spec).unwrap();
     for number in 1..=homes.len() as u32 {
         world.set_switch(point(number), Some(Power::MAX), Some(Power::MAX)).unwrap();
-        for ahead in 0..20 {
-            world.set_plan(point(number), slot(ahead), Some(Power::MAX), None).unwrap();
-        }
+        world.set_port(point(number), ACCEPTING, None).unwrap();
     }
     world
 }
@@ -119,7 +125,7 @@ fn nothing_flows_without_both_ends() {
             world.set_switch(point(1), Some(Power::MAX), None).unwrap();
         }
         if accept {
-            world.set_plan(point(1), slot(0), Some(Power::MAX), None).unwrap();
+            world.set_port(point(1), ACCEPTING, None).unwrap();
         }
         world.advance_to(minute(30));
         let totals = world.totals(point(1)).unwrap();
@@ -144,37 +150,51 @@ fn p5_a_short_charge_limit_is_shared_in_proportion_and_a_full_battery_takes_noth
 }
 
 #[test]
-fn b9_a_budget_is_delivered_whole_at_the_pace_of_what_is_drawn_and_ends_with_its_slot() {
-    // Needs 1 kWh in the slot; 980 Wh at the home are 1 kWh at the terminals.
+fn b9_delivery_follows_what_is_drawn_up_to_the_limit_and_ends_with_its_lease() {
+    // Needs 1 kWh each slot; 980 Wh at the home are 1 kWh at the terminals.
     let mut world = open_world(&[&[(0, 980), (0, 980)]], 5_000);
-    world.set_plan(point(1), slot(0), None, Some(wh(700))).unwrap();
-    world.advance_to(minute(20));
-    let early = world.totals(point(1)).unwrap().delivered;
-    assert!(early > wh(650), "follows what is drawn: {early}");
-    // Repeating the plan adds nothing: what was delivered counts.
-    world.set_plan(point(1), slot(0), None, Some(wh(700))).unwrap();
+    world.set_port(point(1), giving(9_000), Some(600)).unwrap();
+    world.advance_to(minute(5));
+    assert_eq!(world.totals(point(1)).unwrap().delivered, wh(166));
+    assert_eq!(world.port(point(1)), Ok(giving(9_000)));
+    // In one leap: the lease ends in between, not at a step's end.
     world.advance_to(minute(60));
+    assert_eq!(world.port(point(1)), Ok(FeederLimits::default()));
     let totals = world.totals(point(1)).unwrap();
-    assert_eq!((totals.delivered, totals.arrived, totals.from_grid), (wh(700), wh(686), wh(1_274)));
-    assert_eq!(world.battery(BATTERY).unwrap().registers.export, MeterRegister::from_wh(700));
+    assert_eq!((totals.delivered, totals.arrived, totals.from_grid), (wh(333), wh(326), wh(1_633)));
+    assert_eq!(world.battery(BATTERY).unwrap().registers.export, MeterRegister::from_wh(333));
 }
 
 #[test]
-fn b9_no_reservation_falls_short_where_together_they_need_the_whole_discharge_limit() {
-    // 3 kW for half an hour are 1.5 kWh. Home 1 needs its whole slot for its share, home 2 could draw 8 kW
-    // at once; an even share at first would leave home 1 short.
-    let mut world = open_world(&[&[(0, 980)], &[(0, 4_000)]], 9_000);
-    world.set_plan(point(1), slot(0), None, Some(wh(1_000))).unwrap();
-    world.set_plan(point(2), slot(0), None, Some(wh(500))).unwrap();
-    world.advance_to(minute(30));
+fn b9_a_lease_is_renewed_from_now_on_and_holds_to_the_second() {
+    let mut world = open_world(&[&[(0, 9_000)]], 9_000);
+    let second = |seconds: u64| minute(0).plus_millis(seconds * 1_000);
+    world.set_port(point(1), giving(3_000), Some(601)).unwrap();
+    world.advance_to(second(500));
+    world.set_port(point(1), giving(1_000), Some(217)).unwrap();
+    world.advance_to(second(1_700));
+    // 3 kW for 500 s and 1 kW for 217 s.
+    assert_eq!(world.totals(point(1)).unwrap().delivered, wh((3_000 * 500 + 1_000 * 217) / 3_600));
+    world.set_port(point(1), giving(1_000), Some(0)).unwrap();
+    assert_eq!(world.port(point(1)), Ok(FeederLimits::default()));
+    assert_eq!(world.port(point(9)), Err(Unready::Unknown));
+}
+
+#[test]
+fn b9_a_short_discharge_limit_is_shared_in_proportion() {
+    // The battery gives 3 kW; 6 and 2 kW are drawn and allowed.
+    let mut world = open_world(&[&[(0, 4_000)], &[(0, 4_000)]], 9_000);
+    world.set_port(point(1), giving(6_000), None).unwrap();
+    world.set_port(point(2), giving(2_000), None).unwrap();
+    world.advance_to(minute(20));
     let delivered = |number| world.totals(point(number)).unwrap().delivered;
-    assert_eq!((delivered(1), delivered(2)), (wh(1_000), wh(500)));
+    assert_eq!((delivered(1), delivered(2)), (wh(750), wh(250)));
 }
 
 #[test]
-fn b11_less_drawn_than_reserved_is_less_delivered() {
+fn b11_less_drawn_than_allowed_is_less_delivered() {
     let mut world = open_world(&[&[(0, 98)]], 5_000);
-    world.set_plan(point(1), slot(0), None, Some(wh(700))).unwrap();
+    world.set_port(point(1), giving(1_400), None).unwrap();
     world.advance_to(minute(30));
     assert_eq!(world.totals(point(1)).unwrap().delivered, wh(100));
 }
@@ -217,21 +237,18 @@ fn f1_f6_meters_that_misreport_leave_physics_alone() {
 }
 
 #[test]
-fn what_does_not_exist_or_cannot_be_planned_is_refused() {
+fn what_does_not_exist_is_refused() {
     let mut world = open_world(&[&[(0, 0)]], 0);
     assert_eq!(world.set_switch(point(9), None, None), Err(Unready::Unknown));
+    assert_eq!(world.set_port(point(9), ACCEPTING, None), Err(Unready::Unknown));
     assert_eq!(world.battery(BatteryId::from_number(9)), Err(Unready::Unknown));
-    let far = slot(5_000);
-    assert_eq!(world.set_plan(point(1), far, None, Some(wh(1))), Err(Unready::NotPlannable));
-    world.advance_to(minute(60));
-    assert_eq!(world.set_plan(point(1), slot(0), None, Some(wh(1))), Err(Unready::NotPlannable));
 }
 
 /// A command at some minute.
 #[derive(Clone, Debug)]
 enum Command {
     Switch(u32, u64, u64),
-    Plan(u32, u64, u64, u64),
+    Port(u32, u64, u64, Option<u32>),
     Curtail(u32, Option<u64>),
     Limits(u64, u64),
 }
@@ -239,8 +256,8 @@ enum Command {
 fn command() -> impl Strategy<Value = Command> {
     prop_oneof![
         (1..4u32, 0..9_000u64, 0..9_000u64).prop_map(|(at, send, draw)| Command::Switch(at, send, draw)),
-        (1..4u32, 0..3u64, 0..9_000u64, 0..3_000u64)
-            .prop_map(|(at, ahead, accept, deliver)| Command::Plan(at, ahead, accept, deliver)),
+        (1..4u32, 0..9_000u64, 0..9_000u64, proptest::option::of(0..4_000u32))
+            .prop_map(|(at, accept, deliver, lease)| Command::Port(at, accept, deliver, lease)),
         (1..4u32, proptest::option::of(0..3_000u64)).prop_map(|(at, limit)| Command::Curtail(at, limit)),
         (0..6_000u64, 0..6_000u64).prop_map(|(charge, discharge)| Command::Limits(charge, discharge)),
     ]
@@ -260,9 +277,9 @@ fn run(world: &mut World, commands: &[(u64, Command)]) {
             Command::Switch(at, send, draw) => {
                 world.set_switch(point(at), Some(watts(send)), Some(watts(draw))).unwrap();
             }
-            Command::Plan(at, ahead, accept, deliver) => {
-                let slot = world.slot().plus(ahead);
-                world.set_plan(point(at), slot, Some(watts(accept)), Some(wh(deliver))).unwrap();
+            Command::Port(at, accept, deliver, lease) => {
+                let limits = FeederLimits { to_battery: watts(accept), to_home: watts(deliver) };
+                world.set_port(point(at), limits, lease).unwrap();
             }
             Command::Curtail(at, limit) => world.curtail(point(at), limit.map(watts)).unwrap(),
             Command::Limits(charge, discharge) => {
@@ -321,7 +338,7 @@ async fn the_driver_speaks_to_a_world_over_tcp_and_mends_its_connection() {
     let storage = open_storage(&config, BATTERY).unwrap();
     assert_eq!(home.generator.nameplate().await.unwrap().power, watts(3_000));
     home.feeder.send_up_to(watts(1_000)).await.unwrap();
-    storage.feeders.accept(point(1), slot(0), watts(10_000)).await.unwrap();
+    plant.with(|world| world.set_port(point(1), ACCEPTING, None)).unwrap();
     assert_eq!(home.feeder_meter.latched(slot(0)).await.unwrap().quality(), Quality::Missing);
     hand.set(minute(30));
     let latched = home.feeder_meter.latched(slot(0)).await.unwrap().required().unwrap();

@@ -1,18 +1,18 @@
 //! The world's parts, its clock, and what can be set and read.
 //!
-//! Always: time only goes forward, in whole seconds; what is set holds from the world's present second on;
-//! registers are latched exactly at the end of every slot. The caller moves time on before it sets or
+//! Always: time only goes forward, in whole seconds; what is set holds from the world's present second on,
+//! what is set with a lease until the second in which the lease runs out; registers are latched exactly at the end of every slot. The caller moves time on before it sets or
 //! reads.
 
 use super::spec::{BatterySpec, HomeSpec, SpecError, WorldSpec};
 use crate::capability::{
-    BatteryLimits, BatteryNameplate, BatteryState, FeederPlan, FeederReading, FeederState, MeterReading,
-    Registers,
+    BatteryLimits, BatteryNameplate, BatteryState, FeederReading, FeederState, MeterReading, Registers,
 };
+use crate::driver::FeederLimits;
 use crate::joules::{Joules, Way};
 use crate::reading::SignedPower;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use wattbook_types::{BatteryId, ConnectionPoint, Energy, MeterRegister, Power, Slot, Timestamp};
 
 /// A simulated physical world.
@@ -32,8 +32,8 @@ pub(super) struct Home {
     pub(super) spec: HomeSpec,
     pub(super) switch: FeederState,
     pub(super) curtailed_to: Option<Power>,
-    /// Plans of the present slot and later ones.
-    pub(super) plans: BTreeMap<Slot, Plan>,
+    /// The battery's end of the feeder.
+    pub(super) port: Port,
     pub(super) faults: Faults,
     pub(super) generated: Joules,
     pub(super) consumed: Joules,
@@ -49,11 +49,12 @@ pub(super) struct Home {
     pub(super) last: Flows,
 }
 
-/// A feeder's plan for a slot and what it has delivered of it.
+/// The battery's end of a feeder: what may flow, and until when.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Plan {
-    pub(super) plan: FeederPlan,
-    pub(super) delivered: Joules,
+pub(super) struct Port {
+    limits: FeederLimits,
+    /// The second from which on nothing may flow any more, where there is a lease.
+    until: Option<u64>,
 }
 
 /// What the feeder's meters at both ends have counted.
@@ -174,14 +175,18 @@ pub enum Unready {
     /// Nothing has this number.
     #[error("there is no such battery or connection point")]
     Unknown,
-    /// Plans are made for the present slot and the thousand after it.
-    #[error("plans are made for the present slot and the thousand after it")]
-    NotPlannable,
 }
 
 impl Faults {
     /// All meters tell the truth.
     pub const NONE: Self = Self { sent: 1000, received: 1000, delivered: 1000 };
+}
+
+impl Port {
+    /// What may flow in the stretch that begins at `now`.
+    pub(super) fn limits(&self, now: u64) -> FeederLimits {
+        if self.until.is_some_and(|until| until <= now) { FeederLimits::default() } else { self.limits }
+    }
 }
 
 impl World {
@@ -219,14 +224,16 @@ impl World {
         }
     }
 
-    /// The next second at which something may change: a step, a slot or a profile step ends.
+    /// The next second at which something may change: a step, a slot, a profile step or a lease ends.
     fn next_boundary(&self) -> u64 {
         let after = |length: u64, origin: u64| {
             let into = (self.now + length - origin % length) % length;
             self.now + length - into
         };
         let profiles = &self.spec.profiles;
+        let leases = self.homes.iter().filter_map(|home| home.port.until).filter(|until| *until > self.now);
         after(self.spec.step_seconds.max(1), 0)
+            .min(leases.min().unwrap_or(u64::MAX))
             .min(after(self.spec.slot_length.seconds(), 0))
             .min(after(profiles.step_seconds(), profiles.start().millis() / 1000))
     }
@@ -238,9 +245,6 @@ impl World {
         self.latches.push_back(Latch { slot, homes, batteries });
         while self.latches.len() > self.spec.remembered_slots.max(1) {
             self.latches.pop_front();
-        }
-        for home in &mut self.homes {
-            home.plans = home.plans.split_off(&slot.next());
         }
     }
 
@@ -312,41 +316,28 @@ impl World {
         Ok(())
     }
 
-    /// Plans a feeder for the present or a later slot: what is given, and leaves the rest as it is.
+    /// Sets the battery's end of a feeder. With a lease, in seconds from now on, nothing may flow any more
+    /// when it has run out; without one the limits stay until they are set again.
     ///
     /// # Errors
-    /// Where there is no such connection point, or the slot has ended or is too far ahead.
-    pub fn set_plan(
+    /// Where there is no such connection point.
+    pub fn set_port(
         &mut self,
         at: ConnectionPoint,
-        slot: Slot,
-        accept: Option<Power>,
-        deliver: Option<Energy>,
+        limits: FeederLimits,
+        lease: Option<u32>,
     ) -> Result<(), Unready> {
-        let present = self.slot();
-        if slot < present || slot > present.plus(1_000) {
-            return Err(Unready::NotPlannable);
-        }
-        let plan = &mut self.home_mut(at)?.plans.entry(slot).or_default().plan;
-        plan.accept = accept.unwrap_or(plan.accept);
-        plan.deliver = deliver.unwrap_or(plan.deliver);
+        let until = lease.map(|seconds| self.now + u64::from(seconds));
+        self.home_mut(at)?.port = Port { limits, until };
         Ok(())
     }
 
-    /// A battery's feeder plans of a slot.
+    /// What may flow through a feeder now, as the battery's end is set.
     ///
     /// # Errors
-    /// Where there is no such battery.
-    pub fn plans(
-        &self,
-        battery: BatteryId,
-        slot: Slot,
-    ) -> Result<Vec<(ConnectionPoint, FeederPlan)>, Unready> {
-        self.battery_index(battery)?;
-        let homes = self.homes.iter().filter(|home| home.spec.battery == battery);
-        Ok(homes
-            .filter_map(|home| home.plans.get(&slot).map(|plan| (home.spec.connection_point, plan.plan)))
-            .collect())
+    /// Where there is no such connection point.
+    pub fn port(&self, at: ConnectionPoint) -> Result<FeederLimits, Unready> {
+        self.home_index(at).map(|index| self.homes[index].port.limits(self.now))
     }
 
     /// A home as its meters show it.
@@ -452,7 +443,7 @@ impl Home {
             spec,
             switch: FeederState::default(),
             curtailed_to: None,
-            plans: BTreeMap::new(),
+            port: Port::default(),
             faults: Faults::NONE,
             generated: Joules::ZERO,
             consumed: Joules::ZERO,

@@ -181,20 +181,19 @@ impl FeederPanel for FeederPanelDevice {
         Box::pin(read(&self.link, request, pick!(Feeders)))
     }
 
-    fn accept(&self, at: ConnectionPoint, slot: Slot, limit: Power) -> Answer<'_, ()> {
-        let request = Request::Plan { at, slot, accept: Some(limit), deliver: None };
-        Box::pin(command(&self.link, request))
+    fn accept(&self, _: ConnectionPoint, _: Slot, _: Power) -> Answer<'_, ()> {
+        Box::pin(async { Err(no_plans()) })
     }
 
-    fn deliver(&self, at: ConnectionPoint, slot: Slot, energy: Energy) -> Answer<'_, ()> {
-        let request = Request::Plan { at, slot, accept: None, deliver: Some(energy) };
-        Box::pin(command(&self.link, request))
+    fn deliver(&self, _: ConnectionPoint, _: Slot, _: Energy) -> Answer<'_, ()> {
+        Box::pin(async { Err(no_plans()) })
     }
 
-    fn plans(&self, slot: Slot) -> Answer<'_, Vec<(ConnectionPoint, FeederPlan)>> {
-        Box::pin(async move {
-            let request = Request::Plans { battery: self.battery, slot };
-            read(&self.link, request, pick!(Plans)).await?.required()
-        })
+    fn plans(&self, _: Slot) -> Answer<'_, Vec<(ConnectionPoint, FeederPlan)>> {
+        Box::pin(async { Err(no_plans()) })
     }
+}
+
+fn no_plans() -> DeviceError {
+    DeviceError::Refused("the feeders keep no plans; they take limits".into())
 }
