@@ -6,7 +6,9 @@
 mod bench;
 mod demo;
 mod list;
+mod logs;
 mod process;
+mod service;
 mod status;
 mod table;
 mod target;
@@ -14,9 +16,8 @@ mod trade;
 mod units;
 
 use clap::{Parser, Subcommand};
-use std::io::IsTerminal;
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
 
 /// Homes trade solar power through a shared battery, with books that everyone can check.
 #[derive(Parser)]
@@ -24,6 +25,8 @@ use tracing_subscriber::EnvFilter;
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    logs: logs::Options,
 }
 
 #[derive(Subcommand)]
@@ -48,12 +51,22 @@ enum Command {
     Home(process::Options),
 }
 
+impl Command {
+    /// What is logged where nobody says: parts tell what they do, commands only what is wrong.
+    fn usual_level(&self) -> LevelFilter {
+        match self {
+            Self::Server(_) | Self::Storage(_) | Self::Home(_) => LevelFilter::INFO,
+            _ => LevelFilter::WARN,
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let filter = EnvFilter::try_from_env("WATTBOOK_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    // Parts of a demonstration write into files, where colours would be noise.
-    let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
+    if let Err(problem) = logs::start(&cli.logs, cli.command.usual_level()) {
+        eprintln!("wattbook: {problem}");
+        return ExitCode::from(2);
+    }
     match run(cli.command) {
         Ok(code) => code,
         Err(error) => {

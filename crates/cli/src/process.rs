@@ -1,8 +1,9 @@
 //! The parts as processes: `wattbook server|storage|home --config FILE`.
 //!
 //! Always: a part ends cleanly (exit code 0) on SIGTERM, SIGINT, and, where it was started with
-//! `--with-parent`, when its standard input ends.
+//! `--with-parent`, when its standard input ends. Not here: what a service manager is told (`service`).
 
+use crate::service::serving;
 use clap::Args;
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,9 @@ pub struct Options {
     /// The configuration file (TOML)
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+    /// Keep what must outlive the process in this folder, not in the one that the configuration names
+    #[arg(long, value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
     /// Stop when standard input ends, as it does when the process that started this one is gone
     #[arg(long)]
     pub with_parent: bool,
@@ -52,20 +56,30 @@ pub fn read_config<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Resul
     toml::from_str(&text).map_err(|error| anyhow::anyhow!("configuration {}: {error}", path.display()))
 }
 
+/// Puts the folder of the command line in the place of the configuration's.
+fn put(data: &mut PathBuf, options: &Options) {
+    if let Some(folder) = &options.data {
+        data.clone_from(folder);
+    }
+}
+
 /// Runs an authentication server until it is told to stop.
 pub async fn server(options: &Options) -> anyhow::Result<()> {
-    let config = wattbook_server::config::Config::read(&options.config)?;
-    Ok(wattbook_server::run::serve(config, shutdown(options.with_parent)).await?)
+    let mut config = wattbook_server::config::Config::read(&options.config)?;
+    put(&mut config.data, options);
+    Ok(wattbook_server::run::serve(config, serving(shutdown(options.with_parent))).await?)
 }
 
 /// Runs a storage manager until it is told to stop.
 pub async fn storage(options: &Options) -> anyhow::Result<()> {
-    let config = read_config(&options.config)?;
-    Ok(wattbook_storage::run(config, shutdown(options.with_parent)).await?)
+    let mut config: wattbook_storage::Config = read_config(&options.config)?;
+    put(&mut config.data, options);
+    Ok(wattbook_storage::run(config, serving(shutdown(options.with_parent))).await?)
 }
 
 /// Runs the controller of one or many homes until it is told to stop.
 pub async fn home(options: &Options) -> anyhow::Result<()> {
-    let config = read_config(&options.config)?;
-    Ok(wattbook_home::run(config, shutdown(options.with_parent)).await?)
+    let mut config: wattbook_home::Config = read_config(&options.config)?;
+    put(&mut config.data, options);
+    Ok(wattbook_home::run(config, serving(shutdown(options.with_parent))).await?)
 }
