@@ -5,6 +5,7 @@
 
 mod bench;
 mod demo;
+mod device;
 mod list;
 mod logs;
 mod process;
@@ -49,6 +50,9 @@ enum Command {
     Storage(process::Options),
     /// Run the controller of one or many homes
     Home(process::Options),
+    /// Look at devices, or simulate some
+    #[command(subcommand)]
+    Device(device::Command),
 }
 
 impl Command {
@@ -81,6 +85,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Demo(options) => return demo::run(options).await,
         Command::Bench(options) => return bench::run(options).await,
+        Command::Device(command) => return device::run(command).await,
         Command::Sell(options) => trade::sell(&options).await?,
         Command::Buy(options) => trade::buy(&options).await?,
         Command::List(options) => list::run(&options).await?,

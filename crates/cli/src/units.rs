@@ -6,6 +6,7 @@
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Zoned};
+use std::time::Duration;
 use wattbook_types::{Energy, Money, Power, Price, Slot, SlotLength, Timestamp};
 
 /// Reads a quantity such as `1.5kWh`: at most three decimals, so that it is a whole number of thousandths.
@@ -108,6 +109,25 @@ pub fn minute(time: Timestamp) -> String {
     zoned(time).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
+/// A moment, to the second.
+pub fn second(time: Timestamp) -> String {
+    zoned(time).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// Reads a length of real time such as `5s`, `500ms` or `2m`; never nothing.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("'{text}' is not a length of time such as 5s, 500ms or 2m");
+    let unit = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+    let number: u64 = text[..unit].parse().map_err(|_| wrong())?;
+    let millis = match &text[unit..] {
+        "ms" => Some(number),
+        "s" => number.checked_mul(1_000),
+        "m" => number.checked_mul(60_000),
+        _ => None,
+    };
+    millis.filter(|millis| (1..=86_400_000).contains(millis)).map(Duration::from_millis).ok_or_else(wrong)
+}
+
 /// A slot: its day once, and both times.
 pub fn slot(slot: Slot, length: SlotLength) -> String {
     format!("{} to {}", minute(slot.start(length)), zoned(slot.end(length)).strftime("%H:%M"))
@@ -138,6 +158,15 @@ mod tests {
         assert_eq!(price("1"), Ok(Price::from_milli_per_kwh(1000)));
         for wrong in ["", ".", ".5", "0.2105", "-1", "0,21", "1e3", "0.+1", "99999999999999999999"] {
             assert!(price(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn lengths_of_time_are_read_exactly_or_refused() {
+        assert_eq!(duration("5s"), Ok(Duration::from_secs(5)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        for wrong in ["", "5", "s", "0s", "-1s", "1.5s", "5 s", "2h", "99999999999999999999s"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -1,0 +1,42 @@
+//! `wattbook device …`: devices looked at from a shell, and simulated ones.
+//!
+//! Always: what is not there is missing in what is printed, never zero; `--json` prints one object with
+//! stable names. Not here: the drivers (crate `devices`), and commands to devices: whoever wants those to
+//! be obeyed runs a home or a storage side.
+
+pub mod site_config;
+
+mod drivers;
+mod knock;
+mod opened;
+mod probe;
+mod read;
+mod show;
+mod watch;
+
+use anyhow::Result;
+use clap::Subcommand;
+use std::process::ExitCode;
+
+/// `wattbook device …`.
+#[derive(Subcommand, Clone, Debug)]
+pub enum Command {
+    /// Say what is at an address, and what it can be used as
+    Probe(probe::Options),
+    /// Print what a device shows now
+    Read(read::Options),
+    /// Print what a device shows, again and again
+    Watch(watch::Options),
+    /// List the drivers and the forms of their addresses
+    Drivers(drivers::Options),
+}
+
+/// Runs the command.
+pub async fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Probe(options) => probe::run(&options).await,
+        Command::Read(options) => read::run(&options).await,
+        Command::Watch(options) => watch::run(&options).await,
+        Command::Drivers(options) => drivers::run(&options),
+    }
+}
