@@ -15,6 +15,7 @@ pub mod clock;
 pub mod driver;
 pub mod drivers;
 pub mod joules;
+pub mod modbus;
 pub mod plant;
 pub mod plant_registry;
 pub mod profile;
