@@ -1,4 +1,4 @@
-//! Builds this crate a second time, as the WebAssembly contract, and leaves it as `contract.wasm` in
+//! Builds this crate again for each rule, as its WebAssembly contract, and leaves it as `<rule>.wasm` in
 //! `OUT_DIR`.
 //!
 //! Always: the same source and compiler give the same bytes, whatever folder they lie in and whatever
@@ -11,25 +11,31 @@ use std::process::{Command, exit};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
+/// The rules; the first is what the crate is built for where nothing else is said.
+const RULES: [&str; 2] = ["price_priority", "uniform_price"];
+
 fn main() {
     for source in ["build.rs", "Cargo.toml", "src", "../types/Cargo.toml", "../types/src"] {
         println!("cargo::rerun-if-changed={source}");
     }
     println!("cargo::rerun-if-changed=../../Cargo.toml");
+    println!("cargo::rustc-check-cfg=cfg(wattbook_rule, values(none(), \"uniform_price\"))");
     // The build below runs this script again, for the contract itself: the recursion ends here.
     if env::var_os("CARGO_CFG_TARGET_ARCH").is_some_and(|arch| arch == "wasm32") {
         return;
     }
     let out = PathBuf::from(required("OUT_DIR"));
-    build(&out.join("contract"));
-    let module = out.join("contract").join(TARGET).join("contract").join("wattbook_market.wasm");
-    if let Err(error) = std::fs::copy(&module, out.join("contract.wasm")) {
-        fail(&format!("the contract was not where the compiler should have put it: {error}"));
+    for rule in RULES {
+        build(&out.join("contract"), rule);
+        let module = out.join("contract").join(TARGET).join("contract").join("wattbook_market.wasm");
+        if let Err(error) = std::fs::copy(&module, out.join(rule).with_extension("wasm")) {
+            fail(&format!("the contract was not where the compiler should have put it: {error}"));
+        }
     }
 }
 
-/// Runs cargo for the contract in a target folder of its own, which no other build waits for.
-fn build(target: &Path) {
+/// Runs cargo for a rule's contract in a target folder of its own, which no other build waits for.
+fn build(target: &Path, rule: &str) {
     let manifest = PathBuf::from(required("CARGO_MANIFEST_DIR"));
     let workspace = manifest.join("../..").canonicalize().unwrap_or_else(|_| manifest.clone());
     let mut cargo = Command::new(required("CARGO"));
@@ -38,6 +44,9 @@ fn build(target: &Path) {
     cargo.arg("--target-dir").arg(target);
     if workspace.join("Cargo.lock").exists() {
         cargo.arg("--locked");
+    }
+    if rule != RULES[0] {
+        cargo.args(["--", "--cfg", "wattbook_rule", "--cfg"]).arg(format!("wattbook_rule=\"{rule}\""));
     }
     cargo.env_clear().envs(env::vars_os().filter(|(name, _)| is_needed(name)));
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(&workspace));

@@ -9,7 +9,7 @@ mod large;
 use books::{book, empty};
 use proptest::prelude::*;
 use wattbook_ledger::contract::{Contract, ContractError, ContractFailure, DEFAULT_LIMITS, MAX_MODULE_BYTES};
-use wattbook_market::CONTRACT;
+use wattbook_market::{CONTRACT, RULES};
 use wattbook_types::clearing::{Answer, Clearing};
 use wattbook_types::genesis::ContractLimits;
 use wattbook_types::{Energy, Hash, Slot};
@@ -25,12 +25,14 @@ proptest! {
 
     #[test]
     fn m1_native_and_contract_answer_the_same_bytes(clearings in prop::collection::vec(book(), 8)) {
-        let contract = default_rule();
-        for clearing in clearings {
-            let cleared = contract.clear(&clearing).expect("within the limits");
-            let native = borsh::to_vec(&wattbook_market::clear(&clearing)).unwrap();
-            prop_assert_eq!(borsh::to_vec(&cleared.answer).unwrap(), native);
-            prop_assert_eq!(wattbook_ledger::answer::check(&clearing, &cleared.answer), Ok(()));
+        for rule in RULES {
+            let contract = Contract::load(rule.module, &LIMITS).expect("every rule loads");
+            for clearing in &clearings {
+                let cleared = contract.clear(clearing).expect("within the limits");
+                let native = borsh::to_vec(&(rule.clear)(clearing)).unwrap();
+                prop_assert_eq!(borsh::to_vec(&cleared.answer).unwrap(), native, "{}", rule.name);
+                prop_assert_eq!(wattbook_ledger::answer::check(clearing, &cleared.answer), Ok(()));
+            }
         }
     }
 
@@ -54,7 +56,10 @@ fn m1_a_contract_is_named_by_its_hash() {
 fn m1_the_contract_names_no_folder_of_the_building_machine() {
     let here = env!("CARGO_MANIFEST_DIR").as_bytes();
     for text in [here, b"registry", b".cargo", b".rs"] {
-        assert!(!CONTRACT.windows(text.len()).any(|part| part == text), "{}", String::from_utf8_lossy(text));
+        for rule in RULES {
+            let named = rule.module.windows(text.len()).any(|part| part == text);
+            assert!(!named, "{}: {}", rule.name, String::from_utf8_lossy(text));
+        }
     }
 }
 
@@ -119,12 +124,15 @@ fn f22_hostile_runs_end_in_a_named_failure() {
 
 #[test]
 fn b6_the_default_limits_suffice_for_a_full_clearing() {
-    let contract = Contract::load(CONTRACT, &DEFAULT_LIMITS).expect("the default rule loads");
-    for (lots, prices) in [(5_000, 1), (20_000, 20_000)] {
-        let clearing = large::book(20_000, lots, prices, 2);
-        let cleared = contract.clear(&clearing).expect("the default limits suffice");
-        assert_eq!(wattbook_ledger::answer::check(&clearing, &cleared.answer), Ok(()));
-        assert!(cleared.fuel < DEFAULT_LIMITS.fuel * 3 / 4, "{} units leave little room", cleared.fuel);
+    for rule in RULES {
+        let contract = Contract::load(rule.module, &DEFAULT_LIMITS).expect("every rule loads");
+        for (lots, prices) in [(5_000, 1), (20_000, 20_000)] {
+            let clearing = large::book(20_000, lots, prices, 2);
+            let cleared = contract.clear(&clearing).expect("the default limits suffice");
+            assert_eq!(wattbook_ledger::answer::check(&clearing, &cleared.answer), Ok(()));
+            let (name, fuel) = (rule.name, cleared.fuel);
+            assert!(fuel < DEFAULT_LIMITS.fuel * 3 / 4, "{name}: {fuel} units leave little room");
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! The market's rules: who gets how much of the stored energy, from which lots and at what price.
 //!
 //! Always: pure functions from a [`Clearing`] to an [`Answer`]; whole numbers only, no floating point, no
-//! hashed order; nothing depends on the order in which requests or lots are given. Built twice from the
-//! same source: natively, and as the WebAssembly contract [`CONTRACT`] that stands on the ledger.
+//! hashed order; nothing depends on the order in which requests or lots are given. Every rule is built
+//! twice from the same source: natively, and as a WebAssembly contract for the ledger ([`RULES`]).
 //! Not here: what may be asked or offered (the ledger checks that before) and whether an answer is
 //! acceptable (the ledger checks that after, whichever rule gave it).
 #![cfg_attr(target_arch = "wasm32", no_std)]
@@ -14,38 +14,61 @@ mod bids;
 mod contract;
 pub mod input;
 mod order;
+mod rules;
 mod share;
 mod stock;
 pub mod template;
 
-use template::{Bid, Offer, Rule};
-use wattbook_types::Price;
+pub use rules::{PricePriority, UniformPrice};
+
 use wattbook_types::clearing::{Answer, Clearing};
 
 /// The default rule as a WebAssembly module, as it stands in a genesis. Interface: `docs/contract-abi.md`.
 #[cfg(not(target_arch = "wasm32"))]
-pub const CONTRACT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/contract.wasm"));
+pub const CONTRACT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/price_priority.wasm"));
 
-/// Decides about one battery and slot by the default rule, [`PricePriority`].
-pub fn clear(clearing: &Clearing) -> Answer {
-    template::clear::<PricePriority>(clearing)
+/// A rule that a community can choose.
+#[cfg(not(target_arch = "wasm32"))]
+#[derive(Clone, Copy, Debug)]
+pub struct RuleModule {
+    /// Its name in commands and documents.
+    pub name: &'static str,
+    /// What it does, in a sentence.
+    pub about: &'static str,
+    /// The rule as a native function.
+    pub clear: fn(&Clearing) -> Answer,
+    /// The same as a WebAssembly module.
+    pub module: &'static [u8],
 }
 
-/// The default rule, "price priority": the highest offer first; who offers the same shares in proportion
-/// to the energy asked; every buyer pays what it offered, at most the community's cap.
-#[derive(Clone, Copy, Debug)]
-pub struct PricePriority;
+/// The rules that are built with this crate, the default first.
+#[cfg(not(target_arch = "wasm32"))]
+pub const RULES: &[RuleModule] = &[
+    RuleModule {
+        name: "price-priority",
+        about: "the highest offer first; everybody pays what they offered",
+        clear: template::clear::<PricePriority>,
+        module: CONTRACT,
+    },
+    RuleModule {
+        name: "uniform-price",
+        about: "the highest offer first, from the cheapest lots; everybody pays the lowest offer that is served",
+        clear: template::clear::<UniformPrice>,
+        module: include_bytes!(concat!(env!("OUT_DIR"), "/uniform_price.wasm")),
+    },
+];
 
-impl Rule for PricePriority {
-    fn request(bid: &Bid) -> [u64; 2] {
-        [u64::MAX - bid.price.milli_per_kwh(), 0]
-    }
+/// A rule by its name.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn rule(name: &str) -> Option<&'static RuleModule> {
+    RULES.iter().find(|rule| rule.name == name)
+}
 
-    fn lot(offer: &Offer) -> [u64; 2] {
-        [u64::from(offer.loss.get()), 0]
-    }
-
-    fn price(own: Price, _lowest_served: Price) -> Price {
-        own
-    }
+/// Decides about one battery and slot by the rule that this build is for: the default rule,
+/// [`PricePriority`], unless the build script says otherwise.
+pub fn clear(clearing: &Clearing) -> Answer {
+    #[cfg(wattbook_rule = "uniform_price")]
+    return template::clear::<UniformPrice>(clearing);
+    #[cfg(not(wattbook_rule))]
+    template::clear::<PricePriority>(clearing)
 }

@@ -1,5 +1,5 @@
-//! The default rule against an oracle that is written to be read, not to be fast: it shares by definition
-//! and hands out every watt-hour by itself.
+//! The rules against an oracle that is written to be read, not to be fast: it shares by definition and
+//! hands out every watt-hour by itself.
 
 mod books;
 
@@ -7,22 +7,46 @@ use books::{book, canonical, empty, path, small_book};
 use proptest::prelude::*;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use wattbook_market::clear;
+use wattbook_market::{clear, rule};
 use wattbook_types::clearing::{Answer, Clearing, Lot, Match, Part, Request, Unserved, UnservedReason};
 use wattbook_types::{AccountId, ConnectionPoint, Energy, Price, Slot, TransactionId};
 
+/// A rule as the oracle knows it: which lot is emptied first, and whether all pay the lowest offer served.
+#[derive(Clone, Copy)]
+struct Kind {
+    preference: fn(&Clearing, &Lot) -> (u64, u64, Slot, TransactionId),
+    uniform: bool,
+}
+
+const PRICE_PRIORITY: Kind =
+    Kind { preference: |clearing, lot| (way_loss(clearing, lot), 0, lot.slot, lot.sale), uniform: false };
+
+const UNIFORM_PRICE: Kind = Kind {
+    preference: |clearing, lot| (lot.floor.milli_per_kwh(), way_loss(clearing, lot), lot.slot, lot.sale),
+    uniform: true,
+};
+
 /// The default rule by definition.
 fn oracle(clearing: &Clearing) -> Answer {
-    let served = serve(clearing, |_| true);
+    oracle_of(PRICE_PRIORITY, clearing)
+}
+
+/// A rule by definition.
+fn oracle_of(kind: Kind, clearing: &Clearing) -> Answer {
+    let served = serve(kind, clearing, |_| true);
+    let own = |place: &u32| price(clearing, &clearing.requests[*place as usize]);
+    let lowest = served.keys().map(own).min();
     let mut answer = Answer::default();
     for (place, request) in (0..).zip(&clearing.requests) {
         match served.get(&place) {
             Some(lots) => {
                 let parts =
                     lots.iter().map(|(&lot, &wh)| Part { lot, energy: Energy::from_wh(wh) }).collect();
-                answer.matches.push(Match { request: place, price: price(clearing, request), parts });
+                let own = price(clearing, request);
+                let price = if kind.uniform { lowest.expect("this one is served") } else { own };
+                answer.matches.push(Match { request: place, price, parts });
             }
-            None => answer.refused.push(Unserved { request: place, reason: reason(clearing, place) }),
+            None => answer.refused.push(Unserved { request: place, reason: reason(kind, clearing, place) }),
         }
     }
     answer
@@ -37,7 +61,7 @@ fn loss(clearing: &Clearing, point: ConnectionPoint) -> Option<u16> {
 }
 
 /// Why a request got nothing: by asking what it would have got alone, and alone at any price.
-fn reason(clearing: &Clearing, place: u32) -> UnservedReason {
+fn reason(kind: Kind, clearing: &Clearing, place: u32) -> UnservedReason {
     let request = &clearing.requests[place as usize];
     let mut at_any_price = clearing.clone();
     at_any_price.prices.buyer_cap = Price::MAX;
@@ -46,9 +70,9 @@ fn reason(clearing: &Clearing, place: u32) -> UnservedReason {
         UnservedReason::NoPath
     } else if request.energy.is_zero() {
         UnservedReason::ByRule
-    } else if serve(&at_any_price, |other| other == place).is_empty() {
+    } else if serve(kind, &at_any_price, |other| other == place).is_empty() {
         UnservedReason::NothingStored
-    } else if serve(clearing, |other| other == place).is_empty() {
+    } else if serve(kind, clearing, |other| other == place).is_empty() {
         UnservedReason::BelowFloor
     } else {
         UnservedReason::Outbid
@@ -56,7 +80,11 @@ fn reason(clearing: &Clearing, place: u32) -> UnservedReason {
 }
 
 /// What each request gets from which lot, when only some take part.
-fn serve(clearing: &Clearing, takes_part: impl Fn(u32) -> bool) -> BTreeMap<u32, BTreeMap<u32, u64>> {
+fn serve(
+    kind: Kind,
+    clearing: &Clearing,
+    takes_part: impl Fn(u32) -> bool,
+) -> BTreeMap<u32, BTreeMap<u32, u64>> {
     let mut left: Vec<u64> = clearing.lots.iter().map(|lot| lot.deliverable.wh()).collect();
     let mut budget = clearing.battery.deliverable.wh();
     let mut served: BTreeMap<u32, BTreeMap<u32, u64>> = BTreeMap::new();
@@ -75,7 +103,7 @@ fn serve(clearing: &Clearing, takes_part: impl Fn(u32) -> bool) -> BTreeMap<u32,
                 let lot = *open
                     .iter()
                     .filter(|&&lot| left[lot] > 0)
-                    .min_by_key(|&&lot| preference(clearing, &clearing.lots[lot]))
+                    .min_by_key(|&&lot| (kind.preference)(clearing, &clearing.lots[lot]))
                     .expect("what is available");
                 left[lot] -= 1;
                 budget -= 1;
@@ -86,8 +114,9 @@ fn serve(clearing: &Clearing, takes_part: impl Fn(u32) -> bool) -> BTreeMap<u32,
     served
 }
 
-fn preference(clearing: &Clearing, lot: &Lot) -> (u16, Slot, TransactionId) {
-    (loss(clearing, lot.connection_point).unwrap_or(1000), lot.slot, lot.sale)
+/// What is lost on a lot's way; the whole where none is known.
+fn way_loss(clearing: &Clearing, lot: &Lot) -> u64 {
+    u64::from(loss(clearing, lot.connection_point).unwrap_or(1000))
 }
 
 /// What each of a group gets, in the order in which they are handed their energy.
@@ -152,6 +181,25 @@ proptest! {
     #[test]
     fn b6_equals_the_oracle(clearing in small_book()) {
         prop_assert_eq!(clear(&clearing), oracle(&clearing));
+    }
+
+    #[test]
+    fn m4_uniform_price_equals_the_oracle(clearing in small_book()) {
+        let uniform = rule("uniform-price").expect("it is one of the rules");
+        prop_assert_eq!((uniform.clear)(&clearing), oracle_of(UNIFORM_PRICE, &clearing));
+    }
+
+    #[test]
+    fn m4_a_uniform_price_covers_every_floor_and_exceeds_no_offer(clearing in book()) {
+        let uniform = rule("uniform-price").expect("it is one of the rules");
+        let answer = (uniform.clear)(&clearing);
+        prop_assert!(answer.matches.windows(2).all(|pair| pair[0].price == pair[1].price));
+        for found in &answer.matches {
+            prop_assert!(found.price <= price(&clearing, &clearing.requests[found.request as usize]));
+            for part in &found.parts {
+                prop_assert!(clearing.lots[part.lot as usize].floor <= found.price);
+            }
+        }
     }
 
     #[test]

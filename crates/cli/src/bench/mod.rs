@@ -4,6 +4,7 @@
 //! processes are ended by their ids; what is compared was measured in the same run. Not here: measurements
 //! of single functions, which stand beside the crates that they measure.
 
+mod clearing;
 mod community;
 mod finality;
 mod gauge;
@@ -25,11 +26,14 @@ pub struct Options {
 enum What {
     /// How long a signed trade takes until its holder sees it final, with servers as processes on disk
     Finality(finality::Options),
+    /// What a market rule makes of an order book, and how long it takes natively and as a contract
+    Clearing(clearing::Options),
 }
 
 /// Runs a measurement. The exit code says whether nothing was lost.
 pub async fn run(options: Options) -> Result<ExitCode> {
     match options.what {
         What::Finality(options) => finality::run(&options).await,
+        What::Clearing(options) => clearing::run(&options),
     }
 }

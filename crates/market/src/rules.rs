@@ -1,0 +1,46 @@
+//! The rules that a community can choose, each a few lines on the template.
+//!
+//! Always: pure orders and a price; what no rule may do stands in `template`. Not here: which rule a
+//! ledger runs (its genesis says).
+
+use crate::template::{Bid, Offer, Rule};
+use wattbook_types::Price;
+
+/// The default rule, "price priority": the highest offer first; who offers the same shares in proportion
+/// to the energy asked; every buyer pays what it offered, at most the community's cap.
+#[derive(Clone, Copy, Debug)]
+pub struct PricePriority;
+
+impl Rule for PricePriority {
+    fn request(bid: &Bid) -> [u64; 2] {
+        [u64::MAX - bid.price.milli_per_kwh(), 0]
+    }
+
+    fn lot(offer: &Offer) -> [u64; 2] {
+        [u64::from(offer.loss.get()), 0]
+    }
+
+    fn price(own: Price, _lowest_served: Price) -> Price {
+        own
+    }
+}
+
+/// "Uniform price": the highest offer first, as in [`PricePriority`], but from the cheapest lots first (among
+/// those the least loss), and every buyer pays the lowest offer that is served. This is the clearing of a
+/// call auction: energy is traded as long as the next offer covers the next floor.
+#[derive(Clone, Copy, Debug)]
+pub struct UniformPrice;
+
+impl Rule for UniformPrice {
+    fn request(bid: &Bid) -> [u64; 2] {
+        [u64::MAX - bid.price.milli_per_kwh(), 0]
+    }
+
+    fn lot(offer: &Offer) -> [u64; 2] {
+        [offer.floor.milli_per_kwh(), u64::from(offer.loss.get())]
+    }
+
+    fn price(_own: Price, lowest_served: Price) -> Price {
+        lowest_served
+    }
+}
