@@ -1,16 +1,19 @@
-//! Housekeeping: `cargo xtask tidy | refusals | requirements | check`.
+//! Housekeeping: `cargo xtask tidy | refusals | requirements | package | check`.
 //!
-//! Always: works from any folder of the repository, needs nothing but the toolchain. Not here: anything
-//! that the product needs at run time.
+//! Always: works from any folder of the repository, needs nothing but the toolchain (`package`: Debian's
+//! `dpkg-deb`). Not here: anything that the product needs at run time.
 
 mod check;
+mod depends;
 mod docs;
 mod finding;
 mod forms;
+mod package;
 mod refusals;
 mod requirements;
 mod rooms;
 mod tidy;
+mod tools;
 mod tree;
 
 use std::process::ExitCode;
@@ -22,6 +25,9 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   refusals   write docs/refusals.md from the code
   requirements
              write the names of tests into docs/requirements.md
+  package    build the Debian package target/debian/wattbook_VERSION_ARCHITECTURE.deb
+             (--binary PATH packs that program instead of a release build, --out FOLDER puts it
+             there, --quick packs fast instead of small)
   check      format, clippy, tidy, documentation, tests; what continuous integration runs
 ";
 
@@ -32,6 +38,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(&root),
         ["refusals"] => refusals::write(&root),
         ["requirements"] => requirements::write(&root),
+        ["package", ref options @ ..] => package::build(&root, options),
         ["check"] => check::run(&root),
         _ => Err(USAGE.to_owned()),
     };
