@@ -6,10 +6,11 @@
 use crate::service::serving;
 use clap::Args;
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 use tokio::io::AsyncReadExt;
 use tokio::signal::unix::{SignalKind, signal};
+use wattbook_setup::read_config;
 
 /// Options of a part.
 #[derive(Args, Debug)]
@@ -49,13 +50,6 @@ pub fn shutdown(with_parent: bool) -> Shutdown {
     })
 }
 
-/// Reads a configuration file; says which file and line is wrong.
-pub fn read_config<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| anyhow::anyhow!("configuration {}: {error}", path.display()))?;
-    toml::from_str(&text).map_err(|error| anyhow::anyhow!("configuration {}: {error}", path.display()))
-}
-
 /// Puts the folder of the command line in the place of the configuration's.
 fn put(data: &mut PathBuf, options: &Options) {
     if let Some(folder) = &options.data {
@@ -65,7 +59,7 @@ fn put(data: &mut PathBuf, options: &Options) {
 
 /// Runs an authentication server until it is told to stop.
 pub async fn server(options: &Options) -> anyhow::Result<()> {
-    let mut config = wattbook_server::config::Config::read(&options.config)?;
+    let mut config: wattbook_server::config::Config = read_config(&options.config)?;
     put(&mut config.data, options);
     Ok(wattbook_server::run::serve(config, serving(shutdown(options.with_parent))).await?)
 }

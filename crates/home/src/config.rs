@@ -1,60 +1,76 @@
 //! What a home process is told when it starts: where things are, which homes it hosts, and by which rules
 //! each of them sells and buys until its owner changes them.
 //!
-//! Always: units stand in the types or names; a secret seed is never printed. Not here: reading files (the
-//! command does that) and the settings that owners change later (see `record`).
+//! Always: TOML (`home.toml`); relative paths are relative to the file's folder; units stand in the types or
+//! names; secrets stand in files of their own. docs/configuration.md is made from the words here. Not here:
+//! reading the file (crate `setup`) and the settings that owners change later (see `record`).
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
-use std::fmt;
+use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use wattbook_devices::DeviceConfig;
+use wattbook_link::Files;
+use wattbook_setup::reach::{can_call, can_listen, each_once};
+use wattbook_setup::{Configuration, Keyring, Wrong};
 use wattbook_types::transaction::Generation;
 use wattbook_types::{
-    BatteryId, ConnectionPoint, Energy, PerMille, Power, Price, SecretKey, SlotLength, Timestamp,
+    BatteryId, ConnectionPoint, Energy, Genesis, PerMille, Power, Price, SlotLength, Timestamp,
 };
 
-/// Configuration of a process that hosts one or many homes.
+/// Everything that the controller of one home, or of several, needs to know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The community's genesis file (JSON).
+    /// The file of the community's genesis (JSON).
     pub genesis: PathBuf,
-    /// Folder for the local record and the outbox; made if it is not there.
+    /// A file with the passphrase of the encrypted key files. Without it, `passphrase` in
+    /// $CREDENTIALS_DIRECTORY, the file that $WATTBOOK_PASSPHRASE_FILE names, or a question on the terminal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passphrase_file: Option<PathBuf>,
+    /// The folder of the local record and the outbox, which must outlive the process; made if it is not
+    /// there.
     pub data: PathBuf,
-    /// Where the pages and the JSON interface are served.
+    /// Where the pages and the JSON interface are served: plain HTTP on this machine, elsewhere HTTPS for
+    /// browsers that hold a certificate of the community.
     pub listen: SocketAddr,
-    /// Base addresses of the authentication servers, in the order in which they are tried.
+    /// The base addresses of the authentication servers, `https://host:port`, in the order in which they are
+    /// tried; plain `http` on this machine only.
     pub servers: Vec<String>,
-    /// Base addresses of the storage side, one per battery that homes of this process join.
+    /// Where the storage side of each battery answers that homes of this process join.
     pub storage: Vec<StorageAddress>,
     /// What the utility charges.
     pub utility: UtilityTariff,
     /// Local time on the pages, in minutes ahead of UTC.
     #[serde(default)]
     pub utc_offset_minutes: i32,
+    /// The certificates that protect its links.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Files>,
     /// The homes.
     pub homes: Vec<HomeConfig>,
 }
 
 /// Where the storage side of a battery listens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct StorageAddress {
-    /// The battery.
+    /// The battery's number.
     pub battery: BatteryId,
-    /// Base address of its storage side.
+    /// The base address of its HTTP interface, `https://host:port`; plain `http` on this machine only.
     pub url: String,
 }
 
 /// One home.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct HomeConfig {
     /// Its name in addresses of pages: letters, digits, `-` and `_`. Stays in this process.
     pub name: String,
-    /// The secret key.
-    pub seed: Seed,
-    /// Where its feeder joins the battery.
+    /// The file of the home's signing key, encrypted or, with mode 0600, plain.
+    pub key: PathBuf,
+    /// The number of the connection point where its feeder joins the battery.
     pub connection_point: ConnectionPoint,
-    /// Driver and address of its devices (meters, generator and feeder switch).
+    /// Its devices: meters, generator, and its end of the feeder.
     pub device: DeviceConfig,
     /// How it generates.
     #[serde(default = "solar")]
@@ -62,10 +78,10 @@ pub struct HomeConfig {
     /// The most that its feeder to the battery carries, in watts.
     #[serde(default = "default_feeder_limit")]
     pub feeder_limit: Power,
-    /// By which rule it sells.
+    /// By which rule it sells until its owner says otherwise.
     #[serde(default)]
     pub sell: SellRule,
-    /// By which rule it buys.
+    /// By which rule it buys until its owner says otherwise.
     #[serde(default)]
     pub buy: BuyRule,
 }
@@ -80,7 +96,7 @@ fn default_feeder_limit() -> Power {
 
 /// When and how much surplus goes to the battery (S1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct SellRule {
     /// Whether surplus is sold without asking each time.
     pub automatic: bool,
@@ -113,7 +129,7 @@ pub enum SellAmount {
 
 /// When, how much and at which price power is bought ahead (B1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct BuyRule {
     /// Whether expected need is bought without asking each time.
     pub automatic: bool,
@@ -158,6 +174,7 @@ pub enum Offer {
 
 /// What the utility charges for a kilowatt-hour.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct UtilityTariff {
     /// The price where no hour says otherwise.
     pub price: Price,
@@ -180,39 +197,107 @@ impl UtilityTariff {
     }
 }
 
-/// The seed of a secret key, `0x` and 64 hexadecimal digits. Not printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Seed([u8; 32]);
+impl Configuration for Config {
+    const FILE: &'static str = "home.toml";
 
-impl Seed {
-    /// From its bytes.
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+    fn paths(&mut self) -> Vec<&mut PathBuf> {
+        let mut paths = vec![&mut self.genesis, &mut self.data];
+        paths.extend(&mut self.passphrase_file);
+        paths.extend(self.homes.iter_mut().map(|home| &mut home.key));
+        if let Some(tls) = &mut self.tls {
+            paths.extend([&mut tls.certificate, &mut tls.key, &mut tls.authority]);
+            paths.extend(&mut tls.revoked);
+        }
+        paths
     }
 
-    /// The key that it makes.
-    pub fn key(&self) -> SecretKey {
-        SecretKey::from_seed(self.0)
+    fn check(&self) -> Result<(), Wrong> {
+        let has_tls = self.tls.is_some();
+        can_listen("listen", self.listen, has_tls)?;
+        if self.servers.is_empty() {
+            return Err(Wrong::new("servers", "there is none; requests would reach nobody"));
+        }
+        each_once("servers", "", &self.servers)?;
+        for (number, url) in self.servers.iter().enumerate() {
+            can_call(&format!("servers[{number}]"), url, has_tls)?;
+        }
+        each_once("storage", "battery", self.storage.iter().map(|side| side.battery))?;
+        for (number, side) in self.storage.iter().enumerate() {
+            can_call(&format!("storage[{number}].url"), &side.url, has_tls)?;
+        }
+        self.utility.check().map_err(|wrong| wrong.within("utility"))?;
+        if !(-14 * 60..=14 * 60).contains(&self.utc_offset_minutes) {
+            return Err(Wrong::new("utc_offset_minutes", "no place on earth is more than 840 away from UTC"));
+        }
+        if self.homes.is_empty() {
+            return Err(Wrong::new("homes", "there is none, and nothing to do"));
+        }
+        each_once("homes", "name", self.homes.iter().map(|home| &home.name))?;
+        each_once("homes", "key", self.homes.iter().map(|home| &home.key))?;
+        each_once("homes", "connection_point", self.homes.iter().map(|home| home.connection_point))?;
+        let homes = self.homes.iter().enumerate();
+        homes.map(|(at, home)| home.check().map_err(|wrong| wrong.within(&format!("homes[{at}]")))).collect()
+    }
+
+    fn genesis_file(&self) -> Option<&Path> {
+        Some(&self.genesis)
+    }
+
+    fn check_community(&self, genesis: &Genesis) -> Result<(), Wrong> {
+        for (number, side) in self.storage.iter().enumerate() {
+            if !genesis.batteries.iter().any(|battery| battery.id == side.battery) {
+                let why = format!("the community has no battery {}", side.battery);
+                return Err(Wrong::new(format!("storage[{number}].battery"), why));
+            }
+        }
+        for (number, home) in self.homes.iter().enumerate() {
+            let point = genesis.connection_points.iter().find(|point| point.id == home.connection_point);
+            let Some(point) = point else {
+                let why = format!("the community has no connection point {}", home.connection_point);
+                return Err(Wrong::new(format!("homes[{number}].connection_point"), why));
+            };
+            if !self.storage.iter().any(|side| side.battery == point.battery) {
+                let why = format!(
+                    "the address of battery {}, which {} joins, is missing",
+                    point.battery, home.name
+                );
+                return Err(Wrong::new("storage", why));
+            }
+        }
+        Ok(())
     }
 }
 
-impl fmt::Debug for Seed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Seed(hidden)")
+impl Config {
+    /// What opens its key files.
+    pub fn keyring(&self) -> Keyring {
+        Keyring::of_process(self.passphrase_file.as_deref())
     }
 }
 
-impl Serialize for Seed {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&wattbook_types::hex::encode(&self.0))
+impl UtilityTariff {
+    fn check(&self) -> Result<(), Wrong> {
+        match self.by_hour.len() {
+            0 | 24 => Ok(()),
+            count => Err(Wrong::new("by_hour", format!("a day has 24 hours, here are {count}"))),
+        }
     }
 }
 
-impl<'de> Deserialize<'de> for Seed {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <String as Deserialize>::deserialize(deserializer)?;
-        let bytes = wattbook_types::hex::decode(&text).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-        bytes.map(Self).ok_or_else(|| D::Error::custom("expected 0x and 64 hexadecimal digits"))
+impl HomeConfig {
+    fn check(&self) -> Result<(), Wrong> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if self.name.is_empty() || !self.name.chars().all(plain) {
+            return Err(Wrong::new("name", "a name has letters, digits, - and _ only"));
+        }
+        if self.feeder_limit == Power::ZERO {
+            return Err(Wrong::new("feeder_limit", "a feeder that carries nothing cannot trade"));
+        }
+        if self.buy.lead_per_mille > 1000 {
+            let why = "it is more than a slot (1000): the last slot would not be known yet";
+            return Err(Wrong::new("buy.lead_per_mille", why));
+        }
+        Ok(())
     }
 }
 
@@ -235,15 +320,5 @@ mod tests {
         assert_eq!(tariff.at(one_o_clock_utc, -7 * 60), Price::from_milli_per_kwh(540));
         let flat = UtilityTariff::flat(Price::from_milli_per_kwh(300));
         assert_eq!(flat.at(one_o_clock_utc, 0), Price::from_milli_per_kwh(300));
-    }
-
-    #[test]
-    fn a_seed_reads_as_text_and_hides_itself() {
-        let text = format!("\"0x{}\"", "07".repeat(32));
-        let seed: Seed = serde_json::from_str(&text).expect("a seed");
-        assert_eq!(seed, Seed::from_bytes([7; 32]));
-        assert_eq!(serde_json::to_string(&seed).expect("text"), text);
-        assert_eq!(format!("{seed:?}"), "Seed(hidden)");
-        assert!(serde_json::from_str::<Seed>("\"0x07\"").is_err());
     }
 }

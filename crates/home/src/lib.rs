@@ -28,6 +28,4 @@ pub mod words;
 
 pub use run::{HomeError, run};
 
-pub use config::{
-    BuyRule, Config, HomeConfig, Offer, Seed, SellAmount, SellRule, StorageAddress, UtilityTariff,
-};
+pub use config::{BuyRule, Config, HomeConfig, Offer, SellAmount, SellRule, StorageAddress, UtilityTariff};

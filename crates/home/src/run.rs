@@ -23,8 +23,9 @@ use tokio::task::JoinSet;
 use wattbook_client::http::{ClientError, Servers, Storage};
 use wattbook_client::outbox::{Outbox, OutboxError};
 use wattbook_devices::{Clock, DeviceError, plant_registry as registry};
+use wattbook_setup::{ConfigError, Configuration, KeyError, Wrong, read_genesis};
 use wattbook_types::genesis::Role;
-use wattbook_types::{Genesis, Interval, SlotLength};
+use wattbook_types::{Genesis, Interval, SecretKey, SlotLength};
 
 /// The longest real time between two cycles, and between two questions to the servers.
 const SLOWEST: Duration = Duration::from_secs(10);
@@ -39,8 +40,11 @@ const FAREWELL: Duration = Duration::from_secs(2);
 #[derive(Debug, thiserror::Error)]
 pub enum HomeError {
     /// The configuration does not fit the community, or itself.
-    #[error("{0}")]
-    Configuration(String),
+    #[error(transparent)]
+    Configuration(#[from] ConfigError),
+    /// A key cannot be used.
+    #[error("key: {0}")]
+    Key(#[from] KeyError),
     /// A file or address cannot be used.
     #[error("{what}: {error}")]
     Io {
@@ -71,7 +75,9 @@ pub enum HomeError {
 /// # Errors
 /// Where it cannot start, or the record or outbox cannot be written any more.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> Result<(), HomeError> {
+    config.check().map_err(ConfigError::from)?;
     let genesis = read_genesis(&config.genesis)?;
+    config.check_community(&genesis).map_err(ConfigError::from)?;
     std::fs::create_dir_all(&config.data).map_err(io(&config.data))?;
     let store = Arc::new(Store::open(&config.data.join("record.redb"))?);
     let outbox = Outbox::open(&config.data.join("outbox.log"))?;
@@ -109,12 +115,6 @@ fn io(path: &Path) -> impl Fn(std::io::Error) -> HomeError {
     move |error| HomeError::Io { what: what.clone(), error }
 }
 
-fn read_genesis(path: &Path) -> Result<Genesis, HomeError> {
-    let text = std::fs::read(path).map_err(io(path))?;
-    serde_json::from_slice(&text)
-        .map_err(|error| HomeError::Configuration(format!("{}: {error}", path.display())))
-}
-
 /// Everything that runs.
 struct Parts {
     app: App,
@@ -135,14 +135,13 @@ impl Parts {
         let post: Arc<dyn Post> = Arc::new(outbox.clone());
         let servers = Servers::new(&config.servers)?;
         let storage = storage_sides(config)?;
+        let keyring = config.keyring();
         let mut homes = BTreeMap::new();
         let mut controllers = Vec::new();
         for home_config in &config.homes {
-            let identity = identity(home_config, genesis)?;
+            let identity = identity(home_config, keyring.signing_key(&home_config.key)?, genesis)?;
             let battery = identity.feeder.battery;
-            let storage = storage.get(&battery).cloned().ok_or_else(|| {
-                HomeError::Configuration(format!("there is no storage address for battery {battery}"))
-            })?;
+            let storage = storage.get(&battery).cloned().expect("checked with the genesis");
             let site = registry::open_home(&home_config.device, home_config.connection_point)?;
             let remembered = store.remembered(&home_config.name)?;
             let utility = (config.utility.clone(), config.utc_offset_minutes);
@@ -151,9 +150,7 @@ impl Parts {
                 outbox.put(transaction).await?;
             }
             let home = Arc::new(Mutex::new(home));
-            if homes.insert(home_config.name.clone(), home.clone()).is_some() {
-                return Err(HomeError::Configuration(format!("two homes are called {}", home_config.name)));
-            }
+            homes.insert(home_config.name.clone(), home.clone());
             controllers.push(Controller {
                 home,
                 site,
@@ -198,26 +195,25 @@ fn storage_sides(
 }
 
 /// Who a home is, checked against the genesis.
-fn identity(config: &HomeConfig, genesis: &Genesis) -> Result<Identity, HomeError> {
-    let wrong = |what: &str| Err(HomeError::Configuration(format!("home {:?}: {what}", config.name)));
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if config.name.is_empty() || !config.name.chars().all(plain) {
-        return wrong("a name has letters, digits, - and _ only");
-    }
-    let key = config.seed.key();
-    let address = key.public_key().account();
+fn identity(config: &HomeConfig, key: SecretKey, genesis: &Genesis) -> Result<Identity, HomeError> {
+    let wrong = |why: String| {
+        let wrong = Wrong::new(format!("homes.{}.key", config.name), why);
+        Err(HomeError::Configuration(wrong.into()))
+    };
+    let (file, address) = (config.key.display(), key.public_key().account());
     let Some(account) = genesis.accounts.iter().find(|account| account.id() == address) else {
-        return wrong("its key is not registered in the community");
+        return wrong(format!("{file} holds the key of {address}, which is not registered in the community"));
     };
     let feeder = genesis.connection_points.iter().find(|point| point.id == config.connection_point);
-    match feeder {
-        _ if account.role != Role::Member => wrong("its key is not a member's"),
-        None => wrong("the community has no such connection point"),
-        Some(feeder) if feeder.member != account.member => {
-            wrong("the connection point belongs to another member")
-        }
-        Some(feeder) => Ok(Identity::new(genesis, key, feeder.clone(), config.generation)),
+    let feeder = feeder.expect("checked with the genesis");
+    if account.role != Role::Member {
+        return wrong(format!("{file} holds the key of {address}, which is not a member's"));
     }
+    if feeder.member != account.member {
+        let point = config.connection_point;
+        return wrong(format!("{file} is of another member than connection point {point}"));
+    }
+    Ok(Identity::new(genesis, key, feeder.clone(), config.generation))
 }
 
 /// Cycles in a slot: five, but neither faster nor slower in real time than is good.

@@ -9,7 +9,7 @@ mod common;
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
-use common::{SEED, config, genesis};
+use common::{config, genesis, home_key};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -23,6 +23,8 @@ use wattbook_devices::{Clock, DeviceConfig, StorageSite, plant_registry as regis
 use wattbook_home::config::{Config, StorageAddress};
 use wattbook_home::view::{HomeRecords, HomeStatus};
 use wattbook_home::{HomeConfig, HomeError, UtilityTariff, run};
+use wattbook_setup::key_file::write_signing_key;
+use wattbook_setup::secret::Existing;
 use wattbook_types::genesis::Battery;
 use wattbook_types::{
     AccountId, BatteryId, Energy, Genesis, LedgerClock, MeterRegister, Money, PerMille, Power, Price,
@@ -134,15 +136,19 @@ fn home_config(
 ) -> Config {
     let file = folder.join("genesis.json");
     std::fs::write(&file, serde_json::to_vec(genesis).expect("JSON")).expect("written");
+    let key = folder.join("oak.key");
+    write_signing_key(&key, &home_key(), None, Existing::Replace).expect("written");
     Config {
         genesis: file,
+        passphrase_file: None,
         data: folder.join("data"),
         listen: ports[0],
         servers: vec![format!("http://{}", ports[1])],
         storage: vec![StorageAddress { battery: BATTERY, url: format!("http://{storage}") }],
         utility: UtilityTariff::flat(Price::from_milli_per_kwh(300)),
         utc_offset_minutes: 0,
-        homes: vec![HomeConfig { device: device.clone(), ..config() }],
+        tls: None,
+        homes: vec![HomeConfig { key, device: device.clone(), ..config() }],
     }
 }
 
@@ -164,7 +170,7 @@ async fn p1_p3_s2_what_the_plant_sent_is_recorded_once_through_a_restart() {
     let process = Process::start(config.clone());
     let sold = |records: &HomeRecords| !records.transactions.is_empty();
     let records: HomeRecords = process.ask("records", sold).await;
-    assert_eq!(records.address, SEED.key().public_key().account());
+    assert_eq!(records.address, home_key().public_key().account());
     let status: HomeStatus = process.ask("status", |status: &HomeStatus| status.now.is_some()).await;
     assert!(status.now.expect("live").generation > Power::ZERO, "it is noon");
     process.stop().await;

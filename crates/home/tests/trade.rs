@@ -122,7 +122,7 @@ async fn b9_draws_in_its_slot_and_keeps_the_signed_reading_of_what_arrived() {
     let [signed] = &home.store.arrivals("oak").expect("readable")[..] else { panic!("one arrival") };
     assert_eq!(signed.arrival.after.since(signed.arrival.before), Some(Energy::from_wh(390)));
     assert_eq!(signed.arrival.slot, FIRST.plus(3));
-    let key = common::SEED.key().public_key();
+    let key = common::home_key().public_key();
     assert!(key.verifies(&signed.arrival.signing_bytes(), &signed.signature));
     let mut altered = signed.arrival.clone();
     altered.before = altered.after;

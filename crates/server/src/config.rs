@@ -1,31 +1,43 @@
-//! A server's configuration file.
+//! A server's configuration file, `server.toml`.
 //!
-//! Always: TOML; relative paths are relative to the file's folder; what the genesis says is not said
-//! again. The secret key stands in it as it is, so the file is for its owner's eyes only (encrypted keys
-//! are planned). Not here: what the community agreed on, which is the genesis.
+//! Always: TOML; relative paths are relative to the file's folder; what the genesis says is not said again;
+//! secrets stand in files of their own. docs/configuration.md is made from the words here. Not here: what
+//! the community agreed on, which is the genesis; reading the file (crate `setup`).
 
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use wattbook_types::{BatteryId, Genesis, PublicKey, SecretKey, hex};
+use wattbook_link::Files;
+use wattbook_setup::reach::{can_call, can_listen, distinct, each_once};
+use wattbook_setup::{ConfigError, Configuration, Keyring, Wrong, read_genesis};
+use wattbook_types::{BatteryId, Genesis, PublicKey, SecretKey};
 
-/// Everything that one server needs to know.
-#[derive(Clone, Serialize, Deserialize)]
+/// Everything that one authentication server needs to know.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The server's name, for people.
     pub name: String,
-    /// `0x` and the 32 bytes of the secret key's seed; its public key stands in the genesis.
-    pub secret_key: String,
-    /// The file with the genesis, as JSON.
+    /// The file of the server's signing key, encrypted or, with mode 0600, plain; its public key stands in
+    /// the genesis.
+    pub key: PathBuf,
+    /// A file with the passphrase of the encrypted key files. Without it, `passphrase` in
+    /// $CREDENTIALS_DIRECTORY, the file that $WATTBOOK_PASSPHRASE_FILE names, or a question on the terminal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passphrase_file: Option<PathBuf>,
+    /// The file of the community's genesis (JSON).
     pub genesis: PathBuf,
-    /// The folder for everything that must outlive the process.
+    /// The folder for everything that must outlive the process; made if it is not there.
     pub data: PathBuf,
-    /// Where to listen for homes, the storage side and people.
+    /// Where to listen for homes, the storage side and people: HTTPS with [tls], where anybody may read and
+    /// members may write; without [tls] plain HTTP, on this machine only.
     pub api: SocketAddr,
-    /// Where to listen for the other servers.
+    /// Where to serve the same in plain HTTP for people and programs on this machine (loopback only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local: Option<SocketAddr>,
+    /// Where to listen for the other servers. This link is encrypted and both ends prove their keys.
     pub consensus: SocketAddr,
-    /// Where every server listens for the others, this one among them.
+    /// Where every server can be reached by the others, this one among them.
     pub servers: Vec<Peer>,
     /// Where the storage side of each battery answers.
     #[serde(default)]
@@ -36,15 +48,18 @@ pub struct Config {
     /// How long a ledger without work goes without a block, in real milliseconds.
     #[serde(default = "default_heartbeat_ms")]
     pub heartbeat_ms: u64,
+    /// The certificates that protect its links.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Files>,
 }
 
 /// Where a server listens for the others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Peer {
-    /// The server.
+    /// The server's public key.
     pub key: PublicKey,
-    /// Its address.
+    /// Where the others reach it.
     pub address: SocketAddr,
 }
 
@@ -52,9 +67,9 @@ pub struct Peer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StorageSide {
-    /// The battery.
+    /// The battery's number.
     pub battery: BatteryId,
-    /// The base address of its HTTP API, `http://host:port`.
+    /// The base address of its HTTP interface, `https://host:port`; plain `http` on this machine only.
     pub url: String,
 }
 
@@ -66,138 +81,106 @@ fn default_heartbeat_ms() -> u64 {
     60_000
 }
 
-/// What is wrong with a configuration.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// A file cannot be read.
-    #[error("{}: {problem}", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        problem: std::io::Error,
-    },
-    /// A file is not what it should be.
-    #[error("{}: {problem}", path.display())]
-    Content {
-        /// Which.
-        path: PathBuf,
-        /// What is wrong.
-        problem: String,
-    },
-    /// The secret key is not one.
-    #[error("secret_key: expected 0x and 64 hexadecimal digits")]
-    SecretKey,
-    /// The secret key is none of the community's servers'.
-    #[error("secret_key: {0} is not a server of this community")]
-    NotAServer(PublicKey),
-    /// A server of the community has no address.
-    #[error("servers: the address of {0} is missing")]
-    AddressMissing(PublicKey),
-}
+impl Configuration for Config {
+    const FILE: &'static str = "server.toml";
 
-impl std::fmt::Debug for Config {
-    /// Without the secret key.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Config").field("name", &self.name).field("data", &self.data).finish_non_exhaustive()
+    fn paths(&mut self) -> Vec<&mut PathBuf> {
+        let mut paths = vec![&mut self.key, &mut self.genesis, &mut self.data];
+        paths.extend(&mut self.passphrase_file);
+        if let Some(tls) = &mut self.tls {
+            paths.extend([&mut tls.certificate, &mut tls.key, &mut tls.authority]);
+            paths.extend(&mut tls.revoked);
+        }
+        paths
+    }
+
+    fn check(&self) -> Result<(), Wrong> {
+        if self.name.trim().is_empty() {
+            return Err(Wrong::new("name", "it is empty; people should know which server this is"));
+        }
+        let has_tls = self.tls.is_some();
+        can_listen("api", self.api, has_tls)?;
+        if let Some(local) = self.local.filter(|local| !local.ip().is_loopback()) {
+            let why = format!("{local} is not on this machine, and it is served plain; use 127.0.0.1");
+            return Err(Wrong::new("local", why));
+        }
+        let mut listeners = vec![("api", self.api), ("consensus", self.consensus)];
+        listeners.extend(self.local.map(|local| ("local", local)));
+        distinct(&listeners)?;
+        each_once("servers", "key", self.servers.iter().map(|peer| peer.key))?;
+        each_once("servers", "address", self.servers.iter().map(|peer| peer.address))?;
+        each_once("storage", "battery", self.storage.iter().map(|side| side.battery))?;
+        for (number, side) in self.storage.iter().enumerate() {
+            can_call(&format!("storage[{number}].url"), &side.url, has_tls)?;
+        }
+        if self.leader_timeout_ms == 0 {
+            return Err(Wrong::new("leader_timeout_ms", "0 leaves no leader any time; 1500 is usual"));
+        }
+        if self.heartbeat_ms < self.leader_timeout_ms {
+            let why = format!("it is shorter than leader_timeout_ms ({})", self.leader_timeout_ms);
+            return Err(Wrong::new("heartbeat_ms", why));
+        }
+        Ok(())
+    }
+
+    fn genesis_file(&self) -> Option<&Path> {
+        Some(&self.genesis)
+    }
+
+    fn check_community(&self, genesis: &Genesis) -> Result<(), Wrong> {
+        for (number, peer) in self.servers.iter().enumerate() {
+            if !genesis.servers.iter().any(|server| server.key == peer.key) {
+                let why = format!("{} is not the key of any server of this community", peer.key);
+                return Err(Wrong::new(format!("servers[{number}].key"), why));
+            }
+        }
+        for server in &genesis.servers {
+            if !self.servers.iter().any(|peer| peer.key == server.key) {
+                let why = format!("the address of {} (key {}) is missing", server.name, server.key);
+                return Err(Wrong::new("servers", why));
+            }
+        }
+        for (number, side) in self.storage.iter().enumerate() {
+            if !genesis.batteries.iter().any(|battery| battery.id == side.battery) {
+                let why = format!("the community has no battery {}", side.battery);
+                return Err(Wrong::new(format!("storage[{number}].battery"), why));
+            }
+        }
+        Ok(())
     }
 }
 
 impl Config {
-    /// Reads a configuration file.
-    ///
-    /// # Errors
-    /// With the file's name and what is wrong with it.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = read(path)?;
-        let mut config: Self = toml::from_str(&text).map_err(|problem| ConfigError::Content {
-            path: path.to_owned(),
-            problem: problem.to_string(),
-        })?;
-        let folder = path.parent().unwrap_or(Path::new("."));
-        config.genesis = folder.join(&config.genesis);
-        config.data = folder.join(&config.data);
-        Ok(config)
-    }
-
     /// The genesis that it names.
     ///
     /// # Errors
     /// With the file's name and what is wrong with it.
     pub fn genesis(&self) -> Result<Genesis, ConfigError> {
-        let text = read(&self.genesis)?;
-        serde_json::from_str(&text).map_err(|problem| ConfigError::Content {
-            path: self.genesis.clone(),
-            problem: problem.to_string(),
-        })
+        read_genesis(&self.genesis)
     }
 
-    /// The secret key, which must be one of the community's servers'.
+    /// What opens its key files.
+    pub fn keyring(&self) -> Keyring {
+        Keyring::of_process(self.passphrase_file.as_deref())
+    }
+
+    /// Whether this key, which its file holds, is one of the community's servers'.
     ///
     /// # Errors
-    /// `SecretKey`, `NotAServer`.
-    pub fn secret_key(&self, genesis: &Genesis) -> Result<SecretKey, ConfigError> {
-        let seed = hex::decode(&self.secret_key).and_then(|bytes| bytes.try_into().ok());
-        let key = SecretKey::from_seed(seed.ok_or(ConfigError::SecretKey)?);
+    /// Where it is not.
+    pub fn check_key(&self, key: &SecretKey, genesis: &Genesis) -> Result<(), Wrong> {
         let public = key.public_key();
-        let known = genesis.servers.iter().any(|server| server.key == public);
-        if known { Ok(key) } else { Err(ConfigError::NotAServer(public)) }
+        if genesis.servers.iter().any(|server| server.key == public) {
+            return Ok(());
+        }
+        let why =
+            format!("{} holds the key {public}, which is no server's of this community", self.key.display());
+        Err(Wrong::new("key", why))
     }
 
-    /// Every server's address.
-    ///
-    /// # Errors
-    /// `AddressMissing`.
-    pub fn addresses(&self, genesis: &Genesis) -> Result<Vec<Peer>, ConfigError> {
-        let address = |key: PublicKey| {
-            let found = self.servers.iter().find(|peer| peer.key == key).cloned();
-            found.ok_or(ConfigError::AddressMissing(key))
-        };
-        genesis.servers.iter().map(|server| address(server.key)).collect()
-    }
-}
-
-fn read(path: &Path) -> Result<String, ConfigError> {
-    std::fs::read_to_string(path).map_err(|problem| ConfigError::File { path: path.to_owned(), problem })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_written_configuration_is_read_back_with_paths_from_its_folder() {
-        let folder = tempfile::tempdir().unwrap();
-        let key = SecretKey::from_seed([3; 32]);
-        let address = "127.0.0.1:4000".parse().unwrap();
-        let config = Config {
-            name: "north".to_owned(),
-            secret_key: hex::encode(&key.seed()),
-            genesis: "../genesis.json".into(),
-            data: "data".into(),
-            api: address,
-            consensus: address,
-            servers: vec![Peer { key: key.public_key(), address }],
-            storage: vec![StorageSide { battery: BatteryId::from_number(1), url: "http://x".to_owned() }],
-            leader_timeout_ms: 250,
-            heartbeat_ms: 30_000,
-        };
-        let path = folder.path().join("config.toml");
-        std::fs::write(&path, toml::to_string(&config).unwrap()).unwrap();
-        let found = Config::read(&path).unwrap();
-        assert_eq!(found.data, folder.path().join("data"));
-        assert_eq!(found.servers, config.servers);
-        assert_eq!(found.storage, config.storage);
-        assert_eq!(found.leader_timeout_ms, 250);
-        assert!(!format!("{found:?}").contains(&found.secret_key));
-    }
-
-    #[test]
-    fn what_is_wrong_is_said_with_the_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("config.toml");
-        assert!(Config::read(&path).unwrap_err().to_string().contains("config.toml"));
-        std::fs::write(&path, "name = 3").unwrap();
-        assert!(Config::read(&path).unwrap_err().to_string().contains("config.toml"));
+    /// Every server's address, in the order of the genesis.
+    pub fn addresses(&self, genesis: &Genesis) -> Vec<Peer> {
+        let address = |key: PublicKey| self.servers.iter().find(|peer| peer.key == key).cloned();
+        genesis.servers.iter().filter_map(|server| address(server.key)).collect()
     }
 }

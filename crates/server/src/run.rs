@@ -4,7 +4,7 @@
 //! block that does not come out as agreed) ends it with words. Killing it at any moment loses nothing
 //! that was final or answered for. Not here: what any of the parts does.
 
-use crate::config::{Config, ConfigError, Peer};
+use crate::config::{Config, Peer};
 use crate::consensus::{self, Chain, Fault, ServerAddress, TcpConfig};
 use crate::mempool::Limits;
 use crate::node::{Node, Parts, StartError};
@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 use tracing::info;
 use wattbook_client::http::{ClientError, Storage};
 use wattbook_ledger::{GenesisError, Ledger};
+use wattbook_setup::{ConfigError, Configuration, KeyError};
 use wattbook_types::BatteryId;
 
 /// How often the node is told that time passes.
@@ -33,6 +34,9 @@ pub enum RunError {
     /// Its configuration is not right.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Its key cannot be used.
+    #[error("key: {0}")]
+    Key(#[from] KeyError),
     /// Its genesis is not right.
     #[error("genesis: {0}")]
     Genesis(#[from] GenesisError),
@@ -97,9 +101,13 @@ pub fn run(config: Config) -> Result<(), RunError> {
 /// # Errors
 /// As [`run`].
 pub async fn serve(config: Config, stop: impl Future<Output = ()> + Send) -> Result<(), RunError> {
+    config.check().map_err(ConfigError::from)?;
     let genesis = config.genesis()?;
-    let key = config.secret_key(&genesis)?;
-    let peers = config.addresses(&genesis)?;
+    config.check_community(&genesis).map_err(ConfigError::from)?;
+    let keyring = config.keyring();
+    let key = keyring.signing_key(&config.key)?;
+    config.check_key(&key, &genesis).map_err(ConfigError::from)?;
+    let peers = config.addresses(&genesis);
     let ledger = Arc::new(Ledger::new(genesis)?);
     let storage = storage_sides(&config)?;
     let listener =

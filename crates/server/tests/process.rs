@@ -20,6 +20,9 @@ use wattbook_client::api::{
 use wattbook_client::http::Servers;
 use wattbook_server::config::{Config, Peer, StorageSide};
 use wattbook_server::run::{RunError, serve};
+use wattbook_setup::key_file::write_signing_key;
+use wattbook_setup::read_config;
+use wattbook_setup::secret::Existing;
 use wattbook_types::finality::Finality;
 use wattbook_types::genesis::Genesis;
 use wattbook_types::record::Reservation;
@@ -154,17 +157,21 @@ impl Town {
         let configs = (0..4).map(|at| {
             let path = folder.join(format!("server-{at}"));
             std::fs::create_dir_all(&path).unwrap();
+            write_signing_key(&path.join("server.key"), &server_key(at), None, Existing::Replace).unwrap();
             let config = Config {
                 name: format!("server-{at}"),
-                secret_key: hex::encode(&server_key(at).seed()),
+                key: "server.key".into(),
+                passphrase_file: None,
                 genesis: "../genesis.json".into(),
                 data: "data".into(),
                 api: address(4 + at),
+                local: None,
                 consensus: address(at),
                 servers: peers.clone(),
                 storage: vec![StorageSide { battery: BATTERY, url: format!("http://{storage}") }],
                 leader_timeout_ms: 250,
                 heartbeat_ms: 30_000,
+                tls: None,
             };
             let path = path.join("config.toml");
             std::fs::write(&path, toml::to_string(&config).unwrap()).unwrap();
@@ -180,7 +187,7 @@ impl Town {
     }
 
     fn start(&mut self, index: usize) {
-        let config = Config::read(&self.configs[index]).unwrap();
+        let config = read_config::<Config>(&self.configs[index]).unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let end = tokio::spawn(serve(config, async move {
             let _ = stopped.await;
@@ -301,10 +308,11 @@ async fn a_server_that_cannot_start_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let genesis = fast_genesis();
     let town = Town::build(folder.path(), &genesis, "127.0.0.1:9".parse().unwrap());
-    let mut config = Config::read(&town.configs[0]).unwrap();
-    config.secret_key = hex::encode(&[77; 32]);
+    let mut config = read_config::<Config>(&town.configs[0]).unwrap();
+    let stranger = SecretKey::from_seed([77; 32]);
+    write_signing_key(&config.key, &stranger, None, Existing::Replace).unwrap();
     let error = serve(config.clone(), std::future::pending()).await.unwrap_err();
-    assert!(error.to_string().contains("not a server of this community"), "{error}");
+    assert!(error.to_string().contains("no server's of this community"), "{error}");
     config.genesis = folder.path().join("nowhere.json");
     let error = serve(config, std::future::pending()).await.unwrap_err();
     assert!(error.to_string().contains("nowhere.json"), "{error}");

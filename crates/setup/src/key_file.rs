@@ -8,6 +8,7 @@
 //! wiped from memory when it is dropped. Not here: where the passphrase comes from.
 
 use crate::passphrase::{Passphrase, PassphraseError};
+use crate::secret::{self, Existing};
 use age::armor::{ArmoredReader, ArmoredWriter, Format};
 use age::secrecy::SecretString;
 use age::{DecryptError, Decryptor, Encryptor, scrypt};
@@ -180,6 +181,35 @@ pub fn decrypt(bytes: &[u8], passphrase: &Passphrase) -> Result<Zeroizing<Vec<u8
 pub fn signing_key_line(key: &SecretKey) -> Zeroizing<String> {
     let digits = Zeroizing::new(hex::encode(&key.seed()));
     Zeroizing::new(format!("{LABEL} {}\n", *digits))
+}
+
+/// Writes a secret, encrypted where there is a passphrase, with mode 0600.
+///
+/// # Errors
+/// Where the file cannot be written, or is there already and is to be kept.
+pub fn write(
+    path: &Path,
+    secret: &[u8],
+    passphrase: Option<&Passphrase>,
+    existing: Existing,
+) -> io::Result<()> {
+    match passphrase {
+        Some(passphrase) => secret::write(path, &encrypt(secret, passphrase, WORK_FACTOR), existing),
+        None => secret::write(path, secret, existing),
+    }
+}
+
+/// Writes a signing key, as [`write`].
+///
+/// # Errors
+/// As [`write`].
+pub fn write_signing_key(
+    path: &Path,
+    key: &SecretKey,
+    passphrase: Option<&Passphrase>,
+    existing: Existing,
+) -> io::Result<()> {
+    write(path, signing_key_line(key).as_bytes(), passphrase, existing)
 }
 
 /// The signing key that a file holds.

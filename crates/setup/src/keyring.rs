@@ -5,10 +5,13 @@
 
 use crate::key_file::{self, KeyError, Protection};
 use crate::passphrase::{Passphrase, PassphraseError, Sources};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use wattbook_types::SecretKey;
 use zeroize::Zeroizing;
+
+/// Reads a file that may be encrypted and gives back what it holds, or says why it cannot.
+pub type Reader = Arc<dyn Fn(&Path) -> Result<Zeroizing<Vec<u8>>, String> + Send + Sync>;
 
 /// Opens key files. Clones share the passphrase.
 #[derive(Clone, Debug)]
@@ -54,6 +57,12 @@ impl Keyring {
         Ok(secret.bytes)
     }
 
+    /// [`Self::read`] as a function that can be handed on, with its error in words.
+    pub fn reader(&self) -> Reader {
+        let keyring = self.clone();
+        Arc::new(move |path| keyring.read(path).map_err(|error| error.to_string()))
+    }
+
     fn passphrase(&self, path: &Path) -> Result<Passphrase, PassphraseError> {
         // Held while it is asked for, so that nobody is asked twice.
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,10 +72,5 @@ impl Keyring {
         let passphrase = self.sources.find(path)?;
         *found = Some(passphrase.clone());
         Ok(passphrase)
-    }
-
-    /// The file where the configuration says that the passphrase is.
-    pub fn passphrase_file(&self) -> Option<&PathBuf> {
-        self.sources.configured.as_ref()
     }
 }

@@ -5,6 +5,7 @@
 //! with the nearest key or value that would do (`explain`, `nearest`, `place`). `documentation` holds what
 //! docs/configuration.md says of every key, and `commented` writes files with it. `keyring` opens key files
 //! (`key_file`) with a passphrase that is looked for once (`passphrase`, `terminal`); `secret` writes them.
+//! `reach` judges addresses.
 //!
 //! Always: a relative path in a file begins at the file's folder; a secret is wiped from memory when it is
 //! dropped, and never printed. Not here: what the parts' configurations say (their own crates), protected
@@ -18,6 +19,7 @@ mod keyring;
 pub mod nearest;
 mod passphrase;
 mod place;
+pub mod reach;
 mod read;
 pub mod secret;
 mod terminal;

@@ -1,94 +1,111 @@
-//! What a storage manager is told when it starts.
+//! The configuration file of a battery's storage manager, `storage.toml`.
 //!
-//! Always: the key is the one that the genesis names for the battery, or nothing starts. Not here: how the
-//! file is written; any format that serde reads will do.
+//! Always: TOML; relative paths are relative to the file's folder; secrets stand in files of their own; the
+//! key is the one that the genesis names for the battery, or nothing starts. docs/configuration.md is made
+//! from the words here. Not here: reading the file (crate `setup`); what devices are (crate `devices`).
 
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use wattbook_devices::DeviceConfig;
-use wattbook_types::{BatteryId, Genesis, SecretKey, hex};
+use wattbook_link::Files;
+use wattbook_setup::reach::{can_call, can_listen, each_once};
+use wattbook_setup::{Configuration, Keyring, Wrong};
+use wattbook_types::{BatteryId, Genesis, SecretKey};
 
-/// A storage manager's configuration.
+/// Everything that the storage manager of one battery needs to know.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The community's genesis, a JSON file.
+    /// The file of the community's genesis (JSON).
     pub genesis: PathBuf,
-    /// Which of its batteries this is.
+    /// The number of the battery that it manages.
     pub battery: BatteryId,
-    /// The key that signs its reports.
-    pub key: SecretSeed,
-    /// Where its HTTP API listens.
+    /// The file of the key that signs the battery's reports, encrypted or, with mode 0600, plain.
+    pub key: PathBuf,
+    /// A file with the passphrase of the encrypted key files. Without it, `passphrase` in
+    /// $CREDENTIALS_DIRECTORY, the file that $WATTBOOK_PASSPHRASE_FILE names, or a question on the terminal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passphrase_file: Option<PathBuf>,
+    /// Where to listen for servers and homes: HTTPS with [tls], for members of the community only; without
+    /// [tls] plain HTTP, on this machine only.
     pub listen: SocketAddr,
-    /// The folder of its records.
+    /// The folder of its records, which must outlive the process; made if it is not there.
     pub data: PathBuf,
-    /// The authentication servers, `http://host:port` each.
+    /// The base addresses of the authentication servers, `https://host:port`, in the order in which they are
+    /// tried; plain `http` on this machine only.
     pub servers: Vec<String>,
-    /// The battery's devices.
+    /// The battery and its end of every feeder.
     pub devices: DeviceConfig,
+    /// The certificates that protect its links.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Files>,
 }
 
-/// A secret key's seed as `0x` and 64 hexadecimal digits. Shown to nobody.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct SecretSeed(String);
+impl Configuration for Config {
+    const FILE: &'static str = "storage.toml";
 
-/// Why a configuration cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The genesis cannot be read.
-    #[error("{}: {source}", .file.display())]
-    Unreadable {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The genesis is no genesis.
-    #[error("{}: {source}", .file.display())]
-    BadGenesis {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        source: serde_json::Error,
-    },
-    /// The community has no such battery.
-    #[error("the community has no battery {0}")]
-    NoSuchBattery(BatteryId),
-    /// The key is not `0x` and 64 hexadecimal digits.
-    #[error("the key is not 0x and 64 hexadecimal digits")]
-    BadKey,
-    /// The key is not that of the battery's storage side.
-    #[error("the key's address is not the one that the community names for battery {0}")]
-    OtherKey(BatteryId),
-}
-
-impl SecretSeed {
-    /// The seed of a key.
-    pub fn of(key: &SecretKey) -> Self {
-        Self(hex::encode(&key.seed()))
+    fn paths(&mut self) -> Vec<&mut PathBuf> {
+        let mut paths = vec![&mut self.genesis, &mut self.key, &mut self.data];
+        paths.extend(&mut self.passphrase_file);
+        if let Some(tls) = &mut self.tls {
+            paths.extend([&mut tls.certificate, &mut tls.key, &mut tls.authority]);
+            paths.extend(&mut tls.revoked);
+        }
+        paths
     }
 
-    /// The key.
+    fn check(&self) -> Result<(), Wrong> {
+        let has_tls = self.tls.is_some();
+        can_listen("listen", self.listen, has_tls)?;
+        if self.servers.is_empty() {
+            return Err(Wrong::new("servers", "there is none; reports would reach nobody"));
+        }
+        each_once("servers", "", &self.servers)?;
+        for (number, url) in self.servers.iter().enumerate() {
+            can_call(&format!("servers[{number}]"), url, has_tls)?;
+        }
+        Ok(())
+    }
+
+    fn genesis_file(&self) -> Option<&Path> {
+        Some(&self.genesis)
+    }
+
+    fn check_community(&self, genesis: &Genesis) -> Result<(), Wrong> {
+        if genesis.batteries.iter().any(|battery| battery.id == self.battery) {
+            return Ok(());
+        }
+        let known: Vec<_> = genesis.batteries.iter().map(|battery| battery.id.to_string()).collect();
+        let why = format!("the community has no battery {}; it has {}", self.battery, known.join(", "));
+        Err(Wrong::new("battery", why))
+    }
+}
+
+impl Config {
+    /// What opens its key files.
+    pub fn keyring(&self) -> Keyring {
+        Keyring::of_process(self.passphrase_file.as_deref())
+    }
+
+    /// Whether this key, which its file holds, signs for the battery.
     ///
     /// # Errors
-    /// Where the text is no seed.
-    pub fn key(&self) -> Result<SecretKey, ConfigError> {
-        let seed = hex::decode(&self.0).and_then(|bytes| bytes.try_into().ok());
-        seed.map(SecretKey::from_seed).ok_or(ConfigError::BadKey)
+    /// Where it does not.
+    pub fn check_key(&self, key: &SecretKey, genesis: &Genesis) -> Result<(), Wrong> {
+        let address = key.public_key().account();
+        let battery = genesis.batteries.iter().find(|battery| battery.id == self.battery);
+        match battery {
+            Some(battery) if battery.storage != address => {
+                let why = format!(
+                    "{} holds the key of {address}, but battery {} belongs to {}",
+                    self.key.display(),
+                    battery.id,
+                    battery.storage
+                );
+                Err(Wrong::new("key", why))
+            }
+            _ => Ok(()),
+        }
     }
-}
-
-impl fmt::Debug for SecretSeed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SecretSeed(hidden)")
-    }
-}
-
-/// Reads a genesis file.
-pub(crate) fn read_genesis(file: &Path) -> Result<Genesis, ConfigError> {
-    let text =
-        std::fs::read(file).map_err(|source| ConfigError::Unreadable { file: file.to_owned(), source })?;
-    serde_json::from_slice(&text).map_err(|source| ConfigError::BadGenesis { file: file.to_owned(), source })
 }

@@ -21,7 +21,7 @@ mod push;
 mod run;
 mod store;
 
-pub use config::{Config, ConfigError, SecretSeed};
+pub use config::Config;
 pub use dispatch::{DispatchError, check as check_dispatch};
 pub use push::LedgerLink;
 pub use run::{Error, Manager, Parts, run};

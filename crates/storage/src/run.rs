@@ -4,7 +4,7 @@
 //! process, because nothing that is not durable may be said. Not here: signals and exit codes (crate `cli`).
 
 use crate::clerk::{Clerk, ClerkError, Office};
-use crate::config::{Config, ConfigError, read_genesis};
+use crate::config::Config;
 use crate::control::Control;
 use crate::http::{Desk, router};
 use crate::metrics::Metrics;
@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use wattbook_client::http::{ClientError, Servers};
 use wattbook_devices::{Clock, DeviceError, StorageSite, plant_registry as registry};
+use wattbook_setup::{ConfigError, Configuration, KeyError, Wrong, read_genesis};
 use wattbook_types::{BatteryId, Genesis, SecretKey, Slot, Timestamp};
 
 /// How long before a gate (real time) the storage state is reported for it.
@@ -39,6 +40,9 @@ pub enum Error {
     /// Its configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Its key cannot be used.
+    #[error("key: {0}")]
+    Key(#[from] KeyError),
     /// Its devices cannot be opened.
     #[error(transparent)]
     Device(#[from] DeviceError),
@@ -84,10 +88,15 @@ impl Parts {
     /// # Errors
     /// Where it cannot be used.
     pub fn of_config(config: &Config) -> Result<Self, Error> {
+        config.check().map_err(ConfigError::from)?;
         let genesis = read_genesis(&config.genesis)?;
+        config.check_community(&genesis).map_err(ConfigError::from)?;
+        let keyring = config.keyring();
+        let key = keyring.signing_key(&config.key)?;
+        config.check_key(&key, &genesis).map_err(ConfigError::from)?;
         Ok(Self {
             battery: config.battery,
-            key: config.key.key()?,
+            key,
             clock: Clock::system(genesis.clock),
             site: registry::open_storage(&config.devices, config.battery)?,
             data: config.data.clone(),
@@ -178,9 +187,10 @@ impl Manager {
 fn open_office(parts: Parts) -> Result<Office, Error> {
     let Parts { genesis, battery: id, key, clock, site, data, .. } = parts;
     let battery = genesis.batteries.iter().find(|battery| battery.id == id).cloned();
-    let battery = battery.ok_or(ConfigError::NoSuchBattery(id))?;
+    let wrong = |key: &str, why: &str| ConfigError::from(Wrong::new(key, format!("{why} {id}")));
+    let battery = battery.ok_or_else(|| wrong("battery", "the community has no battery"))?;
     if key.public_key().account() != battery.storage {
-        return Err(ConfigError::OtherKey(id).into());
+        return Err(wrong("key", "it is not the one that the community names for battery").into());
     }
     let ledger = genesis.ledger_id();
     let store = Store::open(&data, &ledger, id)?;

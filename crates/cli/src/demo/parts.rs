@@ -4,12 +4,13 @@ use super::children::Part;
 use super::site::{ServerSite, Site, url, write_config};
 use anyhow::Result;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use wattbook_devices::DeviceConfig;
-use wattbook_home::config::{HomeConfig, Seed, StorageAddress, UtilityTariff};
+use wattbook_home::config::{HomeConfig, StorageAddress, UtilityTariff};
 use wattbook_server::config::{Peer, StorageSide};
-use wattbook_storage::SecretSeed;
-use wattbook_types::{ConnectionPoint, Price, SecretKey, hex};
+use wattbook_setup::key_file::write_signing_key;
+use wattbook_setup::secret::{self, Existing};
+use wattbook_types::{ConnectionPoint, Price, SecretKey};
 
 /// What the utility charges for a kilowatt-hour in a demonstration.
 const UTILITY: Price = Price::from_milli_per_kwh(320);
@@ -58,15 +59,18 @@ pub fn server_parts(
             let folder = format!("servers/{}", server.name);
             let config = wattbook_server::config::Config {
                 name: server.name.clone(),
-                secret_key: hex::encode(&server.keyed.seed),
+                key: write_key(dir, &folder, "server", &server.keyed.seed)?,
+                passphrase_file: None,
                 genesis: genesis.to_owned(),
                 data: dir.join(&folder).join("data"),
                 api: server.keyed.http,
+                local: None,
                 consensus: server.peers,
                 servers: peers.clone(),
                 storage: storage.to_vec(),
                 leader_timeout_ms: timing.leader_timeout_ms,
                 heartbeat_ms: timing.heartbeat_ms,
+                tls: None,
             };
             let file = write_config(dir, &folder, &config)?;
             Ok(Part { name: server.name.clone(), command: "server", config: file })
@@ -74,34 +78,49 @@ pub fn server_parts(
         .collect()
 }
 
+/// Writes a key, plain as a demonstration's may be, and says where.
+fn write_key(dir: &Path, folder: &str, name: &str, seed: &[u8; 32]) -> Result<PathBuf> {
+    let folder = dir.join(folder);
+    secret::folder(&folder)?;
+    let file = folder.join(format!("{name}.key"));
+    write_signing_key(&file, &SecretKey::from_seed(*seed), None, Existing::Keep)?;
+    Ok(file)
+}
+
 fn storage(site: &Site, device: &DeviceConfig) -> Result<Part> {
     let config = wattbook_storage::Config {
         genesis: site.genesis_file(),
         battery: site.genesis.batteries[0].id,
-        key: SecretSeed::of(&SecretKey::from_seed(site.storage.seed)),
+        key: write_key(&site.dir, "storage", "storage", &site.storage.seed)?,
+        passphrase_file: None,
         listen: site.storage.http,
         data: site.dir.join("storage/data"),
         servers: site.server_urls(),
         devices: device.clone(),
+        tls: None,
     };
     let file = write_config(&site.dir, "storage", &config)?;
     Ok(Part { name: "storage".to_owned(), command: "storage", config: file })
 }
 
 fn homes(site: &Site, device: &DeviceConfig) -> Result<Part> {
-    let homes = site.homes.iter().zip(1..).map(|((name, seed), number)| HomeConfig {
-        name: name.clone(),
-        seed: Seed::from_bytes(*seed),
-        connection_point: ConnectionPoint::from_number(number),
-        device: device.clone(),
-        generation: wattbook_types::transaction::Generation::Solar,
-        feeder_limit: wattbook_types::Power::from_watts(20_000),
-        sell: Default::default(),
-        buy: Default::default(),
-    });
+    let home = |((name, seed), number): (&(String, [u8; 32]), u32)| -> Result<HomeConfig> {
+        Ok(HomeConfig {
+            name: name.clone(),
+            key: write_key(&site.dir, "homes", name, seed)?,
+            connection_point: ConnectionPoint::from_number(number),
+            device: device.clone(),
+            generation: wattbook_types::transaction::Generation::Solar,
+            feeder_limit: wattbook_types::Power::from_watts(20_000),
+            sell: Default::default(),
+            buy: Default::default(),
+        })
+    };
+    let homes: Result<Vec<_>> = site.homes.iter().zip(1..).map(home).collect();
     let batteries = site.genesis.batteries.iter();
     let config = wattbook_home::config::Config {
         genesis: site.genesis_file(),
+        passphrase_file: None,
         data: site.dir.join("homes/data"),
         listen: site.homes_address,
         servers: site.server_urls(),
@@ -110,7 +129,8 @@ fn homes(site: &Site, device: &DeviceConfig) -> Result<Part> {
             .collect(),
         utility: UtilityTariff::flat(UTILITY),
         utc_offset_minutes: 0,
-        homes: homes.collect(),
+        tls: None,
+        homes: homes?,
     };
     let file = write_config(&site.dir, "homes", &config)?;
     Ok(Part { name: "homes".to_owned(), command: "home", config: file })

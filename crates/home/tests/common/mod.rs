@@ -19,15 +19,19 @@ use wattbook_home::record::Store;
 use wattbook_home::recorder::Recorder;
 use wattbook_home::signing::Identity;
 use wattbook_home::trade::Trader;
-use wattbook_home::{BuyRule, HomeConfig, Seed, SellRule, UtilityTariff};
+use wattbook_home::{BuyRule, HomeConfig, SellRule, UtilityTariff};
 use wattbook_types::genesis::{Account, ConnectionPointSpec, ContractLimits, Prices, Role, Rules};
 use wattbook_types::transaction::Generation;
 use wattbook_types::{
     AccountId, Balance, BatteryId, ConnectionPoint, Energy, Genesis, Height, LedgerClock, MeterRegister,
-    Money, PerMille, Power, Price, Slot, SlotLength, Timestamp, Transaction,
+    Money, PerMille, Power, Price, SecretKey, Slot, SlotLength, Timestamp, Transaction,
 };
 
-pub const SEED: Seed = Seed::from_bytes([7; 32]);
+/// The home's signing key.
+pub fn home_key() -> SecretKey {
+    SecretKey::from_seed([7; 32])
+}
+
 pub const SLOT: SlotLength = SlotLength::from_seconds(1800);
 /// The slot in which the tests begin: 2016-08-01 00:00 UTC.
 pub const FIRST: Slot = Slot::from_number(816_672);
@@ -38,7 +42,7 @@ pub fn at(slot: u64, seconds: u64) -> Timestamp {
 }
 
 pub fn genesis() -> Genesis {
-    let key = SEED.key().public_key();
+    let key = home_key().public_key();
     Genesis {
         version: 1,
         name: "Test Street".to_owned(),
@@ -71,7 +75,7 @@ pub fn genesis() -> Genesis {
 fn feeder() -> ConnectionPointSpec {
     ConnectionPointSpec {
         id: ConnectionPoint::from_number(3),
-        member: SEED.key().public_key().account(),
+        member: home_key().public_key().account(),
         battery: BatteryId::from_number(1),
         line_loss: PerMille::new(20),
         distance: 100,
@@ -107,7 +111,7 @@ fn rules() -> Rules {
 pub fn config() -> HomeConfig {
     HomeConfig {
         name: "oak".to_owned(),
-        seed: SEED,
+        key: "oak.key".into(),
         connection_point: feeder().id,
         device: DeviceConfig { driver: "none".to_owned(), address: String::new() },
         generation: Generation::Solar,
@@ -348,7 +352,7 @@ pub async fn start(folder: &Path, world: &Shared) -> Running {
 pub async fn start_with(folder: &Path, world: &Shared, config: &HomeConfig) -> Running {
     let store = Arc::new(Store::open(&folder.join("record.redb")).expect("a record"));
     let genesis = genesis();
-    let identity = Identity::new(&genesis, config.seed.key(), feeder(), config.generation);
+    let identity = Identity::new(&genesis, home_key(), feeder(), config.generation);
     let utility = (UtilityTariff::flat(Price::from_milli_per_kwh(300)), 0);
     let remembered = store.remembered(&config.name).expect("readable");
     let home = Arc::new(Mutex::new(Home::new(config, identity, &genesis, utility, remembered)));

@@ -11,8 +11,10 @@ use wattbook_client::events::{Event, Events};
 use wattbook_client::http::{ClientError, Servers};
 use wattbook_server::config::{Config, Peer};
 use wattbook_server::run::{RunError, serve};
+use wattbook_setup::key_file::write_signing_key;
+use wattbook_setup::secret::Existing;
 use wattbook_types::genesis::{Account, Genesis, Role};
-use wattbook_types::{Height, LedgerClock, Money, Refusal, Timestamp, Transaction, TransactionId, hex};
+use wattbook_types::{Height, LedgerClock, Money, Refusal, Timestamp, Transaction, TransactionId};
 
 /// No wait in these tests is longer.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -73,17 +75,22 @@ impl Live {
         let (stop, stopping) = watch::channel(false);
         let mut running = Vec::new();
         for server in 0..4 {
+            let key = folder.path().join(format!("server-{server}.key"));
+            write_signing_key(&key, &server_key(server), None, Existing::Keep).expect("written");
             let config = Config {
                 name: format!("server-{server}"),
-                secret_key: hex::encode(&server_key(server).seed()),
+                key,
+                passphrase_file: None,
                 genesis: file.clone(),
                 data: folder.path().join(format!("server-{server}")),
                 api: addresses[server],
+                local: None,
                 consensus: addresses[4 + server],
                 servers: (0..4).map(peer).collect(),
                 storage: Vec::new(),
                 leader_timeout_ms: 250,
                 heartbeat_ms: 30_000,
+                tls: None,
             };
             let mut stopping = stopping.clone();
             running.push(tokio::spawn(serve(config, async move {
