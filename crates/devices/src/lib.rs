@@ -21,6 +21,7 @@ pub mod plant_registry;
 pub mod profile;
 pub mod reading;
 pub mod registry;
+pub mod simulated;
 pub mod site;
 
 pub use address::DeviceAddress;

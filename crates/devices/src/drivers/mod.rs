@@ -1,3 +1,4 @@
 //! Drivers, one folder for each kind of equipment. The table of them is in `registry`.
 
 pub mod plant;
+pub mod sunspec;

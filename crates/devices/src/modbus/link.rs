@@ -89,7 +89,9 @@ impl Link {
             Response::ReadHoldingRegisters(words) => {
                 self.drop_connection(connection).await;
                 let got = words.len();
-                Err(Failure::Nonsense(format!("{got} registers where {count} from {first} on were asked for")))
+                Err(Failure::Nonsense(format!(
+                    "{got} registers where {count} from {first} on were asked for"
+                )))
             }
             _ => Err(Failure::Nonsense("a reply to something else".into())),
         }
@@ -116,12 +118,7 @@ impl Link {
         }
     }
 
-    async fn ask(
-        &self,
-        unit: u8,
-        on: Option<u64>,
-        request: Request<'_>,
-    ) -> Result<(Response, u64), Failure> {
+    async fn ask(&self, unit: u8, on: Option<u64>, request: Request<'_>) -> Result<(Response, u64), Failure> {
         let mut state = self.state.lock().await;
         // Taken out, so that a caller who gives up waiting leaves no half-used connection behind.
         let mut context = match state.context.take() {

@@ -91,18 +91,13 @@ impl Server {
     }
 }
 
-async fn serve(
-    listener: TcpListener,
-    guard: Option<Guard>,
-    units: Arc<dyn Units>,
-    permits: Arc<Semaphore>,
-) {
+async fn serve(listener: TcpListener, guard: Option<Guard>, units: Arc<dyn Units>, permits: Arc<Semaphore>) {
     let server = tcp::Server::new(listener);
     let connected = |stream: TcpStream, from: SocketAddr| {
-        let answering = Arc::clone(&permits).try_acquire_owned().ok().map(|permit| Answering {
-            units: Arc::clone(&units),
-            _permit: permit,
-        });
+        let answering = Arc::clone(&permits)
+            .try_acquire_owned()
+            .ok()
+            .map(|permit| Answering { units: Arc::clone(&units), _permit: permit });
         let guard = guard.clone();
         async move {
             let Some(answering) = answering else {

@@ -60,10 +60,9 @@ impl Guard {
     /// # Errors
     /// What is wrong with the files, in words.
     pub fn server(files: &TlsFiles) -> Result<Self, String> {
-        let verifier =
-            WebPkiClientVerifier::builder_with_provider(Arc::new(files.roots()?), provider())
-                .build()
-                .map_err(|error| format!("the authority in {}: {error}", files.authority.display()))?;
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(files.roots()?), provider())
+            .build()
+            .map_err(|error| format!("the authority in {}: {error}", files.authority.display()))?;
         let config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?

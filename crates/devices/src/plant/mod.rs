@@ -9,6 +9,9 @@
 //! appeared or vanished, `server` and `protocol` let processes talk to it.
 
 mod audit;
+mod lines;
+mod listen;
+pub(crate) mod physics;
 pub mod protocol;
 mod server;
 mod spec;
@@ -19,6 +22,7 @@ mod world;
 pub(crate) mod tests;
 
 pub use audit::Imbalance;
-pub use server::{Plant, PlantError};
+pub use listen::{PlantListen, PlantTls};
+pub use server::{Plant, PlantDevice, PlantError};
 pub use spec::{BatterySpec, HomeSpec, SpecError, WorldSpec};
 pub use world::{Faults, HomeState, HomeTotals, Unready, World};

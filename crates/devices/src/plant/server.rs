@@ -1,42 +1,61 @@
-//! The simulated world on the loopback: it moves on with the ledger's clock and answers JSON lines.
+//! The simulated world with its devices, which serve SunSpec over Modbus TCP.
 //!
-//! Always: before anything is read or set, the world is brought up to the present. Deliberately absent:
-//! any other way to change the world than what real equipment would have, but for the faults that tests
-//! set from within the process.
+//! Always: before anything is read or set, the world is brought up to the present; one listener a home
+//! (unit 1 its generator, 2 its end of the feeder, 3 the utility's meter, 4 its meter of what it uses) and
+//! one or more a battery (unit 1 the battery, the next ones its ends of the feeders, by ascending connection
+//! point). Deliberately absent: any other way to change the world than what real equipment would have, but
+//! for the faults that tests set from within the process.
 
-use super::protocol::{MAX_LINE, Reply, Reported, Request};
+use super::listen::PlantListen;
+use super::physics::Devices;
 use super::spec::{SpecError, WorldSpec};
-use super::world::{Unready, World};
-use crate::capability::GeneratorNameplate;
+use super::world::World;
+use crate::address::DeviceAddress;
 use crate::clock::Clock;
+use crate::drivers::sunspec::tables::Table;
+use crate::modbus::{Guard, Server};
+use crate::simulated::physics::Part;
+use crate::simulated::site::{Live, Rack};
+use crate::simulated::unit::{Name, Unit};
+use crate::simulated::{self, Fault};
+use crate::site::{FeederAddress, HomeDevices, StorageDevices};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
+use wattbook_types::transaction::Generation;
+use wattbook_types::{BatteryId, ConnectionPoint};
 
-/// The most connections served at once.
-const MAX_CONNECTIONS: usize = 1_024;
+/// The largest number of a unit.
+const LAST_UNIT: u8 = 247;
 
 /// How often (real time) the world is brought up to the present when nobody asks, so that nobody who does
 /// waits for long.
 const IDLE_STEP: Duration = Duration::from_millis(100);
 
-/// A simulated world that runs. When the last clone is dropped, its server stops.
+/// A simulated world that runs. When the last clone is dropped, its devices stop.
 #[derive(Clone)]
 pub struct Plant {
-    world: Arc<Mutex<World>>,
-    clock: Clock,
-    address: SocketAddr,
-    server: Arc<Server>,
+    live: Arc<Live<Devices>>,
+    inner: Arc<Inner>,
 }
 
-struct Server(tokio::sync::Mutex<JoinHandle<()>>);
+struct Inner {
+    racks: Vec<Arc<Rack<Devices>>>,
+    servers: Vec<Server>,
+    homes: BTreeMap<ConnectionPoint, HomeDevices>,
+    storages: BTreeMap<BatteryId, StorageDevices>,
+    stepping: JoinHandle<()>,
+    lines: Option<(SocketAddr, tokio::sync::Mutex<JoinHandle<()>>)>,
+}
 
-impl Drop for Server {
+impl Drop for Inner {
     fn drop(&mut self) {
-        self.0.get_mut().abort();
+        self.stepping.abort();
+        if let Some((_, lines)) = &mut self.lines {
+            lines.get_mut().abort();
+        }
     }
 }
 
@@ -46,124 +65,264 @@ pub enum PlantError {
     /// Its specification contradicts itself.
     #[error(transparent)]
     Spec(#[from] SpecError),
-    /// Its port cannot be had.
-    #[error("the simulated devices cannot listen: {0}")]
-    Listen(#[from] std::io::Error),
+    /// A port cannot be had.
+    #[error("the simulated devices cannot listen at {at}: {error}")]
+    Listen {
+        /// Where.
+        at: SocketAddr,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// Its certificates cannot be used.
+    #[error("the simulated devices' certificates: {0}")]
+    Tls(String),
+    /// The table of listeners does not fit the world.
+    #[error("{0}")]
+    Table(String),
 }
 
 impl Plant {
-    /// Starts a world and serves it at `listen` (port 0 chooses one). Needs a tokio runtime.
+    /// As `start_at`, and answers JSON lines at an address, until everything speaks SunSpec.
     ///
     /// # Errors
-    /// Where the specification is contradictory or the port is taken.
+    /// As `start_at`.
     pub async fn start(spec: WorldSpec, clock: Clock, listen: SocketAddr) -> Result<Self, PlantError> {
-        let world = Arc::new(Mutex::new(World::new(spec)?));
-        let listener = TcpListener::bind(listen).await?;
-        let address = listener.local_addr()?;
-        let server = tokio::spawn(serve(listener, Arc::clone(&world), clock.clone()));
-        Ok(Self { world, clock, address, server: Arc::new(Server(server.into())) })
+        Self::start_at(spec, clock, listen.into()).await
     }
 
-    /// Where it listens.
-    pub const fn address(&self) -> SocketAddr {
-        self.address
+    /// Starts a world and its devices. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// Where the specification is contradictory or a port is taken.
+    pub async fn start_at(spec: WorldSpec, clock: Clock, listen: PlantListen) -> Result<Self, PlantError> {
+        listen.check(&spec)?;
+        let live = Live::new(Devices::new(World::new(spec.clone())?), clock);
+        let mut starting = Starting {
+            guard: listen
+                .tls
+                .as_ref()
+                .map(|tls| Guard::server(&tls.files))
+                .transpose()
+                .map_err(PlantError::Tls)?,
+            listen,
+            live: Arc::clone(&live),
+            racks: Vec::new(),
+            servers: Vec::new(),
+        };
+        let mut homes = BTreeMap::new();
+        for home in &spec.homes {
+            homes.insert(home.connection_point, starting.home(home.connection_point).await?);
+        }
+        let mut storages = BTreeMap::new();
+        for battery in &spec.batteries {
+            let feeders = spec.homes.iter().filter(|home| home.battery == battery.id);
+            let feeders: Vec<_> = feeders.map(|home| home.connection_point).collect();
+            let efficiency = [battery.charge_efficiency.get(), battery.discharge_efficiency.get()];
+            storages.insert(battery.id, starting.storage(battery.id, &feeders, efficiency).await?);
+        }
+        let stepping = tokio::spawn(step(Arc::clone(&live)));
+        let lines = match starting.listen.lines {
+            None => None,
+            Some(at) => {
+                let failed = |error| PlantError::Listen { at, error };
+                let listener = tokio::net::TcpListener::bind(at).await.map_err(failed)?;
+                let address = listener.local_addr().map_err(failed)?;
+                Some((address, tokio::spawn(super::lines::serve(listener, Arc::clone(&live))).into()))
+            }
+        };
+        let Starting { racks, servers, .. } = starting;
+        Ok(Self { live, inner: Arc::new(Inner { racks, servers, homes, storages, stepping, lines }) })
     }
 
-    /// Stops serving: the port is free and all connections are closed when this returns. The world can
+    /// Where it answers JSON lines, until everything speaks SunSpec.
+    pub fn address(&self) -> SocketAddr {
+        self.inner.lines.as_ref().expect("started with a socket's address").0
+    }
+
+    /// The devices of a home, as its configuration names them.
+    pub fn home(&self, at: ConnectionPoint) -> Option<&HomeDevices> {
+        self.inner.homes.get(&at)
+    }
+
+    /// The devices of a battery, as its configuration names them.
+    pub fn storage(&self, id: BatteryId) -> Option<&StorageDevices> {
+        self.inner.storages.get(&id)
+    }
+
+    /// Stops serving: all ports are free and all connections are closed when this returns. The world can
     /// still be looked at.
     pub async fn stop(&self) {
-        let mut server = self.server.0.lock().await;
-        server.abort();
-        if !server.is_finished() {
-            // What it returns says only that it was stopped.
-            let _ = (&mut *server).await;
+        for server in &self.inner.servers {
+            server.stop().await;
+        }
+        if let Some((_, lines)) = &self.inner.lines {
+            let mut lines = lines.lock().await;
+            lines.abort();
+            if !lines.is_finished() {
+                // What it returns says only that it was stopped.
+                let _ = (&mut *lines).await;
+            }
         }
     }
 
     /// Looks at the world, or meddles with it, at the present ledger time.
     pub fn with<T>(&self, f: impl FnOnce(&mut World) -> T) -> T {
-        present(&self.world, &self.clock, f)
+        f(&mut self.live.present().world)
+    }
+
+    /// From now on something is wrong with the registers of a device, or no longer.
+    pub fn inject(&self, device: PlantDevice, fault: Option<Fault>) {
+        for rack in &self.inner.racks {
+            rack.inject(device.part(), fault);
+        }
     }
 }
 
-fn present<T>(world: &Mutex<World>, clock: &Clock, f: impl FnOnce(&mut World) -> T) -> T {
-    let mut world = world.lock().unwrap_or_else(PoisonError::into_inner);
-    world.advance_to(clock.now());
-    f(&mut world)
+/// A device of a plant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlantDevice {
+    /// A home's generator.
+    Generator(ConnectionPoint),
+    /// A home's end of its feeder.
+    HomeFeeder(ConnectionPoint),
+    /// The utility's meter of a home.
+    GridMeter(ConnectionPoint),
+    /// A home's meter of what it uses.
+    ConsumptionMeter(ConnectionPoint),
+    /// A battery.
+    Battery(BatteryId),
+    /// The battery's end of a feeder.
+    BatteryFeeder(ConnectionPoint),
 }
 
-async fn serve(listener: TcpListener, world: Arc<Mutex<World>>, clock: Clock) {
-    let mut connections = JoinSet::new();
+impl PlantDevice {
+    const fn part(self) -> Part {
+        match self {
+            Self::Generator(at) => Part::Generator(at),
+            Self::HomeFeeder(at) => Part::Feeder(at),
+            Self::GridMeter(at) => Part::Grid(at),
+            Self::ConsumptionMeter(at) => Part::Consumption(at),
+            Self::Battery(id) => Part::Battery(id),
+            Self::BatteryFeeder(at) => Part::Port(at),
+        }
+    }
+}
+
+async fn step(live: Arc<Live<Devices>>) {
     let mut idle = tokio::time::interval(IDLE_STEP);
     idle.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        tokio::select! {
-            accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(converse(stream, Arc::clone(&world), clock.clone()));
-                }
-                Err(error) => tracing::warn!(%error, "a connection to the simulated devices failed"),
-            },
-            Some(_) = connections.join_next() => {}
-            _ = idle.tick() => present(&world, &clock, |_| ()),
-        }
+        idle.tick().await;
+        drop(live.present());
     }
 }
 
-async fn converse(stream: TcpStream, world: Arc<Mutex<World>>, clock: Clock) {
-    if let Err(error) = answer_lines(stream, &world, &clock).await {
-        tracing::debug!(%error, "a connection to the simulated devices ended");
+/// A plant that is being started.
+struct Starting {
+    listen: PlantListen,
+    guard: Option<Guard>,
+    live: Arc<Live<Devices>>,
+    racks: Vec<Arc<Rack<Devices>>>,
+    servers: Vec<Server>,
+}
+
+impl Starting {
+    async fn home(&mut self, at: ConnectionPoint) -> Result<HomeDevices, PlantError> {
+        let units = vec![
+            self.unit(Part::Generator(at), "simulated generator", simulated::GENERATOR),
+            self.unit(Part::Feeder(at), "simulated feeder", simulated::FEEDER),
+            self.unit(Part::Grid(at), "simulated meter", simulated::METER),
+            self.unit(Part::Consumption(at), "simulated meter", simulated::METER),
+        ];
+        // What the register tables have no number for is said in the address.
+        let kind = match self.live.present().nameplate(Part::Generator(at)).kind {
+            Generation::Wind => Some("kind=wind"),
+            Generation::Gas => Some("kind=gas"),
+            Generation::Solar | Generation::Unstated => None,
+        };
+        let place = self.serve(self.listen.home(at), units).await?;
+        let address = |unit, option: Option<&str>| self.listen.address(place, unit, option);
+        Ok(HomeDevices {
+            generator: address(1, kind),
+            generation_meter: None,
+            feeder: address(2, None),
+            grid_meter: address(3, None),
+            consumption_meter: Some(address(4, None)),
+        })
+    }
+
+    async fn storage(
+        &mut self,
+        id: BatteryId,
+        feeders: &[ConnectionPoint],
+        [charge, discharge]: [u16; 2],
+    ) -> Result<StorageDevices, PlantError> {
+        let battery = self.unit(Part::Battery(id), "simulated battery", simulated::BATTERY);
+        let mut units = vec![battery];
+        let mut rest = feeders;
+        let mut addresses = Vec::new();
+        let mut battery_place = None;
+        loop {
+            let first_unit = if battery_place.is_none() { 2 } else { 1 };
+            let room = usize::from(LAST_UNIT - first_unit + 1).min(rest.len());
+            let (here, later) = rest.split_at(room);
+            for at in here {
+                units.push(self.unit(Part::Port(*at), "simulated feeder", simulated::FEEDER));
+            }
+            let at = self.listen.storage(id, battery_place.is_none());
+            let place = self.serve(at, std::mem::take(&mut units)).await?;
+            battery_place.get_or_insert(place);
+            for (connection_point, unit) in here.iter().zip(first_unit..) {
+                let address = self.listen.address(place, unit, None);
+                addresses.push(FeederAddress { connection_point: *connection_point, address });
+            }
+            rest = later;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        let options = format!("charge_efficiency={charge}&discharge_efficiency={discharge}");
+        let place = battery_place.unwrap_or_else(|| self.listen.storage(id, true));
+        let battery = self.listen.address(place, 1, Some(&options));
+        Ok(StorageDevices { battery, meter: None, feeders: addresses })
+    }
+
+    fn unit(&self, part: Part, model: &'static str, models: &[&'static Table]) -> Unit {
+        let serial = match part {
+            Part::Generator(at) => format!("home-{at}-generator"),
+            Part::Feeder(at) => format!("home-{at}-feeder"),
+            Part::Grid(at) => format!("home-{at}-grid"),
+            Part::Consumption(at) => format!("home-{at}-use"),
+            Part::Battery(id) => format!("battery-{id}"),
+            Part::Port(at) => format!("battery-feeder-{at}"),
+        };
+        let devices = self.live.present();
+        let nameplate = devices.nameplate(part);
+        Unit::new(&*devices, part, nameplate, Name { model, serial }, models)
+    }
+
+    async fn serve(&mut self, at: SocketAddr, units: Vec<Unit>) -> Result<SocketAddr, PlantError> {
+        let rack = Rack::new(Arc::clone(&self.live), (1..).zip(units));
+        self.racks.push(Arc::clone(&rack));
+        let server = Server::start(at, self.guard.clone(), rack)
+            .await
+            .map_err(|error| PlantError::Listen { at, error })?;
+        let place = server.address();
+        self.servers.push(server);
+        Ok(place)
     }
 }
 
-async fn answer_lines(stream: TcpStream, world: &Mutex<World>, clock: &Clock) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
-    let (read, mut write) = stream.into_split();
-    let mut read = BufReader::new(read);
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        if (&mut read).take(MAX_LINE as u64).read_until(b'\n', &mut line).await? == 0 {
-            return Ok(());
-        }
-        let reply = present(world, clock, |world| Reply {
-            time: world.now(),
-            answer: match serde_json::from_slice(&line) {
-                Ok(request) => answer(world, request),
-                Err(error) => Reported::Refused(format!("not a request: {error}")),
-            },
-        });
-        let mut bytes = serde_json::to_vec(&reply)?;
-        bytes.push(b'\n');
-        write.write_all(&bytes).await?;
-    }
-}
-
-fn answer(world: &mut World, request: Request) -> Reported {
-    let result = match request {
-        Request::Generator { at } => {
-            world.generator(at).map(|(kind, power)| Reported::Generator(GeneratorNameplate { kind, power }))
-        }
-        Request::Home { at } => world.home(at).map(Reported::Home),
-        Request::HomeLatched { at, slot } => world.home_latched(at, slot).map(Reported::HomeRegisters),
-        Request::Switch { at, send, draw } => world.set_switch(at, send, draw).map(|()| Reported::Done),
-        Request::Curtail { at, limit } => world.curtail(at, limit).map(|()| Reported::Done),
-        Request::Nameplate { battery } => world.battery_nameplate(battery).map(Reported::Nameplate),
-        Request::Battery { battery } => world.battery(battery).map(Reported::Battery),
-        Request::BatteryLatched { battery, slot } => {
-            world.battery_latched(battery, slot).map(Reported::Battery)
-        }
-        Request::Limit { battery, limits } => world.set_limits(battery, limits).map(|()| Reported::Done),
-        Request::Feeders { battery } => world.feeders(battery).map(Reported::Feeders),
-        Request::FeedersLatched { battery, slot } => {
-            world.feeders_latched(battery, slot).map(Reported::Feeders)
-        }
-        Request::Port { at, limits, lease } => world.set_port(at, limits, lease).map(|()| Reported::Done),
-        Request::PortState { at } => world.port(at).map(Reported::Port),
-    };
-    match result {
-        Ok(reported) => reported,
-        Err(Unready::NotYet | Unready::Forgotten) => Reported::Missing,
-        Err(refusal) => Reported::Refused(refusal.to_string()),
+impl PlantListen {
+    fn address(&self, place: SocketAddr, unit: u8, options: Option<&str>) -> DeviceAddress {
+        let (scheme, tls) = match &self.tls {
+            None => ("sunspec", None),
+            Some(tls) => ("sunspec+tls", Some(tls.options.as_str())),
+        };
+        let options: Vec<&str> = [options, tls].into_iter().flatten().filter(|o| !o.is_empty()).collect();
+        let query = if options.is_empty() { String::new() } else { format!("?{}", options.join("&")) };
+        format!("{scheme}://{place}/{unit}{query}")
+            .parse()
+            .expect("an address is made of what an address has")
     }
 }

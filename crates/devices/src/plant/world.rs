@@ -264,6 +264,11 @@ impl World {
         self.batteries.binary_search_by_key(&id, |unit| unit.spec.id).map_err(|_| Unready::Unknown)
     }
 
+    /// A home's parts, for its devices.
+    pub(super) fn home_at(&self, at: ConnectionPoint) -> Option<&Home> {
+        self.home_index(at).ok().map(|index| &self.homes[index])
+    }
+
     fn home_mut(&mut self, at: ConnectionPoint) -> Result<&mut Home, Unready> {
         self.home_index(at).map(|index| &mut self.homes[index])
     }
@@ -456,7 +461,7 @@ impl Home {
         }
     }
 
-    fn registers(&self) -> HomeRegisters {
+    pub(super) fn registers(&self) -> HomeRegisters {
         let register = |joules: Joules| MeterRegister::from_wh(joules.energy().wh());
         let only_in = |import| Registers { import: register(import), export: MeterRegister::ZERO };
         HomeRegisters {

@@ -1,0 +1,3 @@
+//! Devices that speak SunSpec over Modbus TCP.
+
+pub mod tables;

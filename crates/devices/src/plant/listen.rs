@@ -1,0 +1,81 @@
+//! Where the devices of a simulated world listen.
+//!
+//! Always: a device that is not in the table gets a port of its own on the common address.
+
+use super::server::PlantError;
+use super::spec::WorldSpec;
+use crate::modbus::TlsFiles;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use wattbook_types::{BatteryId, ConnectionPoint};
+
+/// Where the devices of a simulated world listen.
+#[derive(Clone, Debug)]
+pub struct PlantListen {
+    /// Where all devices listen that are not in a table.
+    pub address: IpAddr,
+    /// Homes with a place of their own.
+    pub homes: BTreeMap<ConnectionPoint, SocketAddr>,
+    /// Batteries with a place of their own (their first 246 feeders share it).
+    pub storages: BTreeMap<BatteryId, SocketAddr>,
+    /// Modbus/TCP Security in place of plain Modbus.
+    pub tls: Option<PlantTls>,
+    pub(super) lines: Option<SocketAddr>,
+}
+
+/// How the devices of a simulated world are protected.
+#[derive(Clone, Debug)]
+pub struct PlantTls {
+    /// The devices' files.
+    pub files: TlsFiles,
+    /// What clients need, as options of an address: `ca=FILE&cert=FILE&key=FILE&name=NAME`.
+    pub options: String,
+}
+
+impl PlantListen {
+    /// Ports of the system's choice on 127.0.0.1.
+    pub const fn loopback() -> Self {
+        Self::on(IpAddr::V4(Ipv4Addr::LOCALHOST))
+    }
+
+    /// Ports of the system's choice on an address.
+    pub const fn on(address: IpAddr) -> Self {
+        Self { address, homes: BTreeMap::new(), storages: BTreeMap::new(), tls: None, lines: None }
+    }
+
+    pub(super) fn home(&self, at: ConnectionPoint) -> SocketAddr {
+        self.homes.get(&at).copied().unwrap_or(SocketAddr::new(self.address, 0))
+    }
+
+    pub(super) fn storage(&self, id: BatteryId, first: bool) -> SocketAddr {
+        let any = SocketAddr::new(self.address, 0);
+        if first { self.storages.get(&id).copied().unwrap_or(any) } else { any }
+    }
+
+    /// Whether everything in the tables is in the world.
+    pub(super) fn check(&self, spec: &WorldSpec) -> Result<(), PlantError> {
+        for at in self.homes.keys() {
+            if !spec.homes.iter().any(|home| home.connection_point == *at) {
+                return Err(PlantError::Table(format!("there is no home at connection point {at}")));
+            }
+        }
+        for id in self.storages.keys() {
+            if !spec.batteries.iter().any(|battery| battery.id == *id) {
+                return Err(PlantError::Table(format!("there is no battery {id}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl From<IpAddr> for PlantListen {
+    fn from(address: IpAddr) -> Self {
+        Self::on(address)
+    }
+}
+
+impl From<SocketAddr> for PlantListen {
+    fn from(address: SocketAddr) -> Self {
+        Self { lines: Some(address), ..Self::on(address.ip()) }
+    }
+}
