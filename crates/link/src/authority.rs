@@ -30,6 +30,8 @@ const AUTHORITY_DAYS: i64 = 3_652;
 pub const LEAF_DAYS: u16 = 398;
 /// Certificates begin so much before they are issued, because clocks differ.
 const CLOCK_SKEW_S: i64 = 300;
+/// The longest name of an organisation in a certificate (RFC 5280, appendix A.1).
+const LONGEST_ORGANISATION: usize = 64;
 /// Bytes of a serial number.
 const SERIAL_BYTES: usize = 16;
 
@@ -159,7 +161,11 @@ impl Authority {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::default();
         params.distinguished_name = rcgen::DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, format!("{community} certificate authority"));
+        // With the key's hash in it: communities of one name are told apart by their authorities' names.
+        let id = CommunityId::of_public_key(&key.subject_public_key_info());
+        let organisation: String = community.chars().take(LONGEST_ORGANISATION).collect();
+        params.distinguished_name.push(DnType::OrganizationName, organisation);
+        params.distinguished_name.push(DnType::CommonName, format!("authority {id}"));
         params.serial_number = Some(fresh_serial()?);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];

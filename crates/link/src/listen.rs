@@ -231,21 +231,32 @@ async fn protect(door: &Door, mut stream: TcpStream, address: SocketAddr) -> io:
     let mut first = [0];
     if stream.peek(&mut first).await? == 1 && first[0] != TLS_HANDSHAKE {
         stream.write_all(PLAIN_ANSWER).await?;
-        stream.shutdown().await?;
-        // What was sent is read, because closing with unread bytes would take the answer back.
-        tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
+        part_from(stream).await?;
         return Err(io::Error::other("it does not speak TLS"));
     }
     let generation = door.link.generation();
     let config = door.link.server(door.certificate_required);
     let config = config.ok_or_else(|| io::Error::other("there is no certificate"))?;
-    let tls = tokio_rustls::TlsAcceptor::from(config).accept(stream).await?;
+    let tls = match tokio_rustls::TlsAcceptor::from(config).accept(stream).into_fallible().await {
+        Ok(tls) => tls,
+        Err((error, stream)) => {
+            let _ = part_from(stream).await;
+            return Err(error);
+        }
+    };
     let certificate = tls.get_ref().1.peer_certificates().and_then(|chain| chain.first());
     let peer = match certificate {
         Some(der) => Peer::proven(address, der.clone().into_owned(), door.link.clone(), generation),
         None => Peer::unknown(address),
     };
     Ok(Stream { peer, inner: Inner::Tls(Box::new(tls)) })
+}
+
+/// Ends a connection so that the other end reads why: closing with unread bytes would take back what was
+/// said last. The handshake's time bounds it.
+async fn part_from(mut stream: TcpStream) -> io::Result<()> {
+    stream.shutdown().await?;
+    tokio::io::copy(&mut stream, &mut tokio::io::sink()).await.map(drop)
 }
 
 #[cfg(test)]
