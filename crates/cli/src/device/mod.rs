@@ -4,6 +4,7 @@
 //! stable names. Not here: the drivers (crate `devices`), and commands to devices: whoever wants those to
 //! be obeyed runs a home or a storage side.
 
+pub mod sim;
 pub mod site_config;
 
 mod drivers;
@@ -21,6 +22,9 @@ use std::process::ExitCode;
 /// `wattbook device …`.
 #[derive(Subcommand, Clone, Debug)]
 pub enum Command {
+    /// Simulate devices that speak the real protocols
+    #[command(subcommand)]
+    Sim(sim::Command),
     /// Say what is at an address, and what it can be used as
     Probe(probe::Options),
     /// Print what a device shows now
@@ -34,6 +38,7 @@ pub enum Command {
 /// Runs the command.
 pub async fn run(command: Command) -> Result<ExitCode> {
     match command {
+        Command::Sim(command) => sim::run(command).await,
         Command::Probe(options) => probe::run(&options).await,
         Command::Read(options) => read::run(&options).await,
         Command::Watch(options) => watch::run(&options).await,

@@ -1,0 +1,27 @@
+//! `wattbook device sim …`: simulated devices that speak the real protocols.
+//!
+//! Always: one line says when it listens and how to read it; it stops cleanly when told to, like any part.
+//! Counters begin at zero with the process, as after an exchange of the device. Not here: what the devices
+//! are made of (crate `devices`).
+
+pub mod profiles;
+mod site;
+
+use anyhow::Result;
+use clap::Subcommand;
+use std::process::ExitCode;
+
+/// `wattbook device sim …`.
+#[derive(Subcommand, Clone, Debug)]
+pub enum Command {
+    /// All devices of a community: its homes', and its batteries with their feeders
+    Site(site::Options),
+}
+
+/// Runs the command.
+pub async fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Site(options) => site::run(&options).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
