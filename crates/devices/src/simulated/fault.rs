@@ -31,7 +31,8 @@ pub const JUMP: u64 = 1_000_000_000;
 /// How far from full registers stand that are about to wrap, in Wh.
 const BEFORE_WRAP: u64 = 1_000;
 
-const FULL: u64 = 1 << 32;
+/// The energy at which registers of 32 bits begin again, in Wh.
+pub(super) const FULL: u64 = 1 << 32;
 
 /// No fault of this name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,7 +70,7 @@ impl Since {
     pub(super) fn registers(&self, truth: Registers) -> Registers {
         let shown = |truth: MeterRegister, then: MeterRegister| {
             MeterRegister::from_wh(match self.fault {
-                Fault::Wrap => FULL - BEFORE_WRAP + truth.wh().saturating_sub(then.wh()),
+                Fault::Wrap => (FULL - BEFORE_WRAP + truth.wh().saturating_sub(then.wh())) % FULL,
                 Fault::Reset => truth.wh().saturating_sub(then.wh()),
                 Fault::Freeze => then.wh(),
                 Fault::Jump => truth.wh().saturating_add(JUMP),

@@ -4,15 +4,16 @@
 //! write is obeyed whole or refused; read-only registers cannot be written. Not here: what is in the models
 //! (`fill`) and what set-points mean (`obey`).
 
-use super::fault::{Fault, Since};
+use super::fault::{FULL, Fault, Since};
 use super::image::Image;
 use super::physics::{Kept, Nameplate, Part, Physics, Shown};
 use super::{fill, obey};
+use crate::capability::Registers;
 use crate::drivers::sunspec::tables::Table;
 use crate::drivers::sunspec::tables::interval::{ENTRY, INTERVALS};
 use crate::modbus::{Answered, Exception};
 use std::collections::BTreeMap;
-use wattbook_types::Slot;
+use wattbook_types::{MeterRegister, Slot};
 
 /// Where devices begin.
 pub(crate) const BASE: u16 = 40_000;
@@ -22,6 +23,9 @@ const MARKER: [u16; 2] = [0x5375, 0x6e53];
 
 /// What stands behind the last model.
 const END: [u16; 2] = [0xffff, 0];
+
+/// The models whose registers have 32 bits.
+const WRAPPING: [u16; 2] = [103, 203];
 
 /// A simulated device.
 pub(crate) struct Unit {
@@ -87,6 +91,11 @@ impl Unit {
             if since.touches(interval) {
                 kept.registers = since.registers(kept.registers);
             }
+        }
+        if self.models.iter().any(|table| WRAPPING.contains(&table.id)) {
+            let turned = |register: MeterRegister| MeterRegister::from_wh(register.wh() % FULL);
+            kept.registers =
+                Registers { import: turned(kept.registers.import), export: turned(kept.registers.export) };
         }
         Some(kept)
     }

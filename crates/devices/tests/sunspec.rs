@@ -1,0 +1,220 @@
+//! The SunSpec drivers against the simulated devices, over TCP: what goes in at one end comes out at the
+//! other. (Independent peers at either end: `sunspec_peers.rs`; bytes on the wire: `sunspec_frames.rs`.)
+
+mod sunspec_world;
+
+use sunspec_world::{BATTERY, POINT, Site};
+use wattbook_devices::capability::BatteryLimits;
+use wattbook_devices::driver::{Capability, FeederLimits};
+use wattbook_devices::plant::PlantDevice;
+use wattbook_devices::simulated::{Fault, JUMP};
+use wattbook_devices::{DeviceAddress, DeviceError, Quality, SignedPower};
+use wattbook_types::transaction::Generation;
+use wattbook_types::{Energy, MeterRegister, Power, Slot};
+
+const fn watts(watts: u64) -> Power {
+    Power::from_watts(watts)
+}
+
+#[tokio::test]
+async fn p1_a_generator_is_read_curtailed_and_let_go() {
+    let site = Site::start().await;
+    let home = site.home();
+    let generator = site.generator(&home.generator);
+    let nameplate = generator.nameplate().await.expect("a nameplate");
+    assert_eq!((nameplate.kind, nameplate.power), (Generation::Solar, watts(6_000)));
+    site.hours(12);
+    assert_eq!(generator.power().await.unwrap().required(), Ok(watts(6_000)));
+    let curtail = site.curtail(&home.generator);
+    curtail.curtail(Some(watts(1_499))).await.expect("it obeys");
+    site.hours(1);
+    // A ten-thousandth of 6 kW is 0.6 W: rounded down, never up.
+    assert_eq!(generator.power().await.unwrap().required(), Ok(watts(1_498)));
+    curtail.curtail(Some(Power::ZERO)).await.expect("it obeys");
+    site.hours(1);
+    assert_eq!(generator.power().await.unwrap().required(), Ok(Power::ZERO));
+    curtail.curtail(None).await.expect("it obeys");
+    site.hours(1);
+    assert_eq!(generator.power().await.unwrap().required(), Ok(watts(6_000)));
+    let counted = site.counter(&home.generator).read().await.unwrap().required().expect("it counts");
+    assert_eq!(counted.power, SignedPower::between(Power::ZERO, watts(6_000)));
+    let truth = site.plant.with(|world| world.totals(POINT).unwrap().generated);
+    assert_eq!((counted.registers.import.wh(), counted.registers.export.wh()), (0, truth.wh()));
+}
+
+#[tokio::test]
+async fn feeders_let_through_no_more_than_both_ends_and_fall_to_nothing_when_a_lease_ends() {
+    let site = Site::start().await;
+    let (home, storage) = (site.home(), site.storage());
+    let (here, there) = (site.feeder(&home.feeder), site.feeder(&storage.feeders[0].address));
+    assert_eq!(here.limits().await, Ok(FeederLimits::default()));
+    let send = |to_battery, to_home| FeederLimits { to_battery: watts(to_battery), to_home: watts(to_home) };
+    here.limit(send(2_003, 0), None).await.expect("it obeys");
+    there.limit(send(1_500, 700), Some(3_600)).await.expect("it obeys");
+    assert_eq!(here.limits().await, Ok(send(2_003, 0)));
+    assert_eq!(there.limits().await, Ok(send(1_500, 700)));
+    let received = site.counter(&storage.feeders[0].address);
+    site.seconds(12 * 3_600);
+    let before = received.read().await.unwrap().required().expect("it counts");
+    assert_eq!(before.registers.import, MeterRegister::from_wh(0), "the lease ended while it was dark");
+    there.limit(send(1_500, 700), Some(1_800)).await.expect("it obeys");
+    site.seconds(1_799);
+    assert_eq!(there.limits().await, Ok(send(1_500, 700)));
+    site.seconds(1_801);
+    assert_eq!(there.limits().await, Ok(FeederLimits::default()));
+    let after = received.read().await.unwrap().required().expect("it counts");
+    assert_eq!(after.registers.import, MeterRegister::from_wh(750), "half an hour at 1.5 kW");
+    let battery = site.counter(&storage.battery).read().await.unwrap().required().expect("it counts");
+    assert_eq!(battery.registers.import, MeterRegister::from_wh(100_750));
+    // A lease of no time has run out at once; more than a feeder can carry is all that it can.
+    there.limit(send(1_500, 0), Some(0)).await.expect("it obeys");
+    assert_eq!(there.limits().await, Ok(FeederLimits::default()));
+    there.limit(send(u64::MAX, 0), None).await.expect("it obeys");
+    assert_eq!(there.limits().await, Ok(send(10_000, 0)));
+}
+
+#[tokio::test]
+async fn the_lease_of_the_homes_end_ends_in_its_second_whoever_looks() {
+    let site = Site::start().await;
+    let (home, storage) = (site.home(), site.storage());
+    let limits = FeederLimits { to_battery: watts(1_000), to_home: Power::ZERO };
+    site.hours(12);
+    site.feeder(&storage.feeders[0].address).limit(limits, None).await.expect("it obeys");
+    site.feeder(&home.feeder).limit(limits, Some(900)).await.expect("it obeys");
+    site.hours(3);
+    let sent = site.counter(&home.feeder).read().await.unwrap().required().expect("it counts");
+    let truth = site.plant.with(|world| world.totals(POINT).unwrap());
+    assert_eq!(sent.registers.export.wh(), truth.sent.wh());
+    assert_eq!(truth.sent, Energy::from_wh(250), "a quarter of an hour at 1 kW");
+    assert_eq!(site.feeder(&home.feeder).limits().await, Ok(FeederLimits::default()));
+}
+
+#[tokio::test]
+async fn b9_a_battery_is_read_limited_and_remembers_how_it_stood_when_slots_ended() {
+    let site = Site::start().await;
+    let storage = site.storage();
+    let battery = site.battery(&storage.battery);
+    let nameplate = battery.nameplate().await.expect("a nameplate");
+    assert_eq!((nameplate.capacity.wh(), nameplate.charge_limit.watts()), (13_500, 5_000));
+    assert_eq!((nameplate.charge_efficiency.get(), nameplate.discharge_efficiency.get()), (950, 960));
+    let control = site.battery_control(&storage.battery);
+    control
+        .limit(BatteryLimits { charge: watts(4_321), discharge: watts(9_999_999) })
+        .await
+        .expect("it obeys");
+    let state = battery.state().await.unwrap().required().expect("a state");
+    assert_eq!((state.charge_limit, state.discharge_limit), (watts(4_321), watts(4_500)));
+    assert_eq!((state.stored.wh(), state.capacity.wh()), (5_000, 13_500));
+    assert_eq!((state.registers.import.wh(), state.registers.export.wh()), (100_000, 200_000));
+    let slot = site.slot();
+    assert_eq!(battery.kept(slot).await.unwrap().expect("it keeps").quality(), Quality::Missing);
+    site.hours(2);
+    let kept = battery.kept(slot).await.unwrap().expect("it keeps").required().expect("it has ended");
+    let truth = site.plant.with(|world| world.battery_latched(BATTERY, slot).unwrap());
+    assert_eq!((kept.stored, kept.registers), (truth.stored, truth.registers));
+    let long_ago = Slot::from_number(slot.number() - 1);
+    assert_eq!(battery.kept(long_ago).await.unwrap().expect("it keeps").quality(), Quality::Missing);
+}
+
+#[tokio::test]
+async fn p2_meters_keep_what_they_showed_when_slots_ended_and_forget_after_the_ring_is_round() {
+    let site = Site::start().await;
+    let home = site.home();
+    for address in [&home.grid_meter, home.consumption_meter.as_ref().unwrap(), &home.generator] {
+        let meter = site.counter(address);
+        let slot = site.slot();
+        site.hours(5);
+        for slot in (slot.number()..site.slot().number()).map(Slot::from_number) {
+            let kept = meter.kept(slot).await.unwrap().expect("it keeps").required().expect("it has ended");
+            let truth = site.plant.with(|world| world.home_latched(POINT, slot).unwrap());
+            let known = [truth.grid, truth.consumption, truth.generation];
+            assert!(known.contains(&kept));
+        }
+    }
+    let first = site.slot();
+    site.hours(2_048 / 2 + 1);
+    let meter = site.counter(&home.grid_meter);
+    assert_eq!(meter.kept(first).await.unwrap().expect("it keeps").quality(), Quality::Missing);
+    let recent = first.plus(4);
+    assert_eq!(meter.kept(recent).await.unwrap().expect("it keeps").quality(), Quality::Measured);
+}
+
+#[tokio::test]
+async fn faults_of_registers_are_shown_as_they_are() {
+    let site = Site::start().await;
+    let home = site.home();
+    site.hours(12);
+    let meter = site.counter(&home.grid_meter);
+    let device = PlantDevice::GridMeter(POINT);
+    let read = || async { meter.read().await.unwrap().required().unwrap().registers.export.wh() };
+    let honest = read().await;
+    assert_eq!(meter.traits().await.unwrap().wraps_at, Some(Energy::from_wh(1 << 32)));
+    site.plant.inject(device, Some(Fault::Jump));
+    assert_eq!(read().await, honest + JUMP);
+    site.plant.inject(device, Some(Fault::Freeze));
+    site.hours(1);
+    assert_eq!(read().await, honest);
+    assert_eq!(
+        meter.kept(site.slot().previous()).await.unwrap().expect("it keeps").quality(),
+        Quality::Missing
+    );
+    site.plant.inject(device, Some(Fault::Reset));
+    assert_eq!(read().await, 0);
+    site.plant.inject(device, Some(Fault::Wrap));
+    assert_eq!(read().await, (1 << 32) - 1_000);
+    site.hours(1);
+    let wrapped = read().await;
+    assert!((1..100_000).contains(&wrapped), "{wrapped}");
+    let kept = meter.kept(site.slot().previous()).await.unwrap().expect("it keeps").required().unwrap();
+    assert!(kept.export.wh() <= wrapped);
+    site.plant.inject(device, Some(Fault::Nonsense));
+    // Whatever it is, it is no panic.
+    let _ = meter.read().await;
+    site.plant.inject(device, Some(Fault::Silent));
+    assert!(matches!(meter.read().await, Err(DeviceError::Unreachable { .. })));
+    site.plant.inject(device, None);
+    assert!(read().await > honest);
+}
+
+#[tokio::test]
+async fn a_probe_says_what_is_there_what_it_offers_and_what_it_lacks() {
+    let site = Site::start().await;
+    let (home, storage) = (site.home(), site.storage());
+    let found = site.probe(&home.generator).await.expect("found");
+    assert_eq!(found.manufacturer.as_deref(), Some("wattbook"));
+    assert_eq!(found.serial.as_deref(), Some("home-7-generator"));
+    assert_eq!(found.offers, [Capability::Meter, Capability::Generator, Capability::Curtailment]);
+    assert!(found.parts.iter().any(|part| part.name == "model 103" && part.place == "registers 40070-40121"));
+    let found = site.probe(&home.grid_meter).await.expect("found");
+    assert_eq!(found.offers, [Capability::Meter]);
+    assert_eq!(
+        found.lacks,
+        [
+            "as a feeder's end it lacks: model 124, to limit it by",
+            "as a battery it lacks: a model that says what is stored (713 or 802)"
+        ]
+    );
+    let found = site.probe(&storage.battery).await.expect("found");
+    assert!(
+        found.offers.contains(&Capability::Battery) && found.offers.contains(&Capability::BatteryControl)
+    );
+    assert!(!found.offers.contains(&Capability::Generator));
+    // A unit that is not there, and an address where nobody is.
+    let nobody: DeviceAddress = home.grid_meter.to_string().replace("/3", "/99").parse().unwrap();
+    let error = site.probe(&nobody).await.unwrap_err().to_string();
+    assert!(error.contains("no such unit answers"), "{error}");
+    let wrong: DeviceAddress = "sunspec://127.0.0.1/1?colour=red".parse().unwrap();
+    let error = site.probe(&wrong).await.unwrap_err().to_string();
+    assert!(error.contains("no option is called \"colour\""), "{error}");
+}
+
+#[tokio::test]
+async fn a_device_that_comes_back_is_found_again() {
+    let mut site = Site::start().await;
+    let meter = site.counter(&site.home().grid_meter);
+    meter.read().await.expect("it answers");
+    site.plant.stop().await;
+    assert!(matches!(meter.read().await, Err(DeviceError::Unreachable { .. })));
+    site.restart().await;
+    meter.read().await.expect("it answers again");
+}
