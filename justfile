@@ -19,6 +19,7 @@ tidy:
 generate:
     cargo xtask refusals
     cargo xtask requirements
+    cargo xtask configuration
     WATTBOOK_WRITE_VECTORS=1 cargo test -p wattbook-types --test vectors
 
 # Format everything.

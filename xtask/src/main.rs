@@ -4,6 +4,7 @@
 //! `dpkg-deb`). Not here: anything that the product needs at run time.
 
 mod check;
+mod configuration;
 mod depends;
 mod docs;
 mod finding;
@@ -25,6 +26,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   refusals   write docs/refusals.md from the code
   requirements
              write the names of tests into docs/requirements.md
+  configuration
+             write docs/configuration.md from the code
   package    build the Debian package target/debian/wattbook_VERSION_ARCHITECTURE.deb
              (--binary PATH packs that program instead of a release build, --out FOLDER puts it
              there, --quick packs fast instead of small)
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
     let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["tidy"] => tidy::run(&root),
         ["refusals"] => refusals::write(&root),
+        ["configuration"] => configuration::write(&root),
         ["requirements"] => requirements::write(&root),
         ["package", ref options @ ..] => package::build(&root, options),
         ["check"] => check::run(&root),

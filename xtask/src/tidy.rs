@@ -1,7 +1,7 @@
 //! `cargo xtask tidy`: every check over the tree, findings by file and line.
 
 use crate::tree::Tree;
-use crate::{docs, forms, refusals, requirements, rooms};
+use crate::{configuration, docs, forms, refusals, requirements, rooms};
 use std::path::Path;
 
 /// Runs all checks; an error tells how many findings there were.
@@ -11,6 +11,7 @@ pub fn run(root: &Path) -> Result<(), String> {
     findings.extend(forms::check(&tree));
     findings.extend(refusals::check(&tree));
     findings.extend(requirements::check(&tree));
+    findings.extend(configuration::check(&tree));
     findings.extend(docs::check(root, &tree));
     findings.sort();
     for finding in &findings {

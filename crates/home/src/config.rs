@@ -290,6 +290,9 @@ impl HomeConfig {
         if self.name.is_empty() || !self.name.chars().all(plain) {
             return Err(Wrong::new("name", "a name has letters, digits, - and _ only"));
         }
+        if self.generation == Generation::Unstated {
+            return Err(Wrong::new("generation", "say how it generates: solar, wind or gas"));
+        }
         if self.feeder_limit == Power::ZERO {
             return Err(Wrong::new("feeder_limit", "a feeder that carries nothing cannot trade"));
         }

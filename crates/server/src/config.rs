@@ -29,8 +29,8 @@ pub struct Config {
     pub genesis: PathBuf,
     /// The folder for everything that must outlive the process; made if it is not there.
     pub data: PathBuf,
-    /// Where to listen for homes, the storage side and people: HTTPS with [tls], where anybody may read and
-    /// members may write; without [tls] plain HTTP, on this machine only.
+    /// Where to listen for homes, the storage side and people: HTTPS with `[tls]`, where anybody may read and
+    /// members may write; without `[tls]` plain HTTP, on this machine only.
     pub api: SocketAddr,
     /// Where to serve the same in plain HTTP for people and programs on this machine (loopback only).
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -27,8 +27,8 @@ pub struct Config {
     /// $CREDENTIALS_DIRECTORY, the file that $WATTBOOK_PASSPHRASE_FILE names, or a question on the terminal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passphrase_file: Option<PathBuf>,
-    /// Where to listen for servers and homes: HTTPS with [tls], for members of the community only; without
-    /// [tls] plain HTTP, on this machine only.
+    /// Where to listen for servers and homes: HTTPS with `[tls]`, for members of the community only; without
+    /// `[tls]` plain HTTP, on this machine only.
     pub listen: SocketAddr,
     /// The folder of its records, which must outlive the process; made if it is not there.
     pub data: PathBuf,
