@@ -88,6 +88,11 @@ impl FromStr for DeviceAddress {
         }
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (place, path) = rest.split_once('/').unwrap_or((rest, ""));
+        if place.contains('@') {
+            // Not shown: addresses are, and so are errors.
+            let why = "before @ stands a user or password, which do not belong in an address";
+            return Err(BadAddress { text: format!("{scheme}://…"), why });
+        }
         let (host, port) = match place.strip_prefix('[') {
             Some(six) => {
                 let (host, port) = six.split_once(']').ok_or_else(|| bad("a bracket is not closed"))?;

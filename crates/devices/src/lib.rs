@@ -16,6 +16,7 @@ pub mod driver;
 pub mod drivers;
 pub mod joules;
 pub mod modbus;
+pub mod mqtt;
 pub mod plant;
 pub mod plant_registry;
 pub mod profile;

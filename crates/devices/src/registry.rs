@@ -5,11 +5,11 @@
 
 use crate::address::DeviceAddress;
 use crate::driver::Driver;
-use crate::drivers::sunspec;
+use crate::drivers::{mqtt, sunspec};
 use crate::reading::DeviceError;
 
 /// All drivers.
-pub const DRIVERS: &[Driver] = &[sunspec::DRIVER, sunspec::DRIVER_TLS];
+pub const DRIVERS: &[Driver] = &[mqtt::DRIVER, mqtt::DRIVER_TLS, sunspec::DRIVER, sunspec::DRIVER_TLS];
 
 /// The driver of an address.
 ///

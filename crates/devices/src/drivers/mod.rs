@@ -1,4 +1,5 @@
 //! Drivers, one folder for each kind of equipment. The table of them is in `registry`.
 
+pub mod mqtt;
 pub mod plant;
 pub mod sunspec;
