@@ -110,7 +110,9 @@ impl Events {
             },
             Link::Open { answer, frames, ready } => match ready.pop_front() {
                 Some(frame) => self.take(frame),
+                // Who was believed by old files is believed no longer than his next word.
                 None => match read_more(answer, frames, ready).await {
+                    Ok(()) if answer.generation != self.servers.generation() => self.reopen(),
                     Ok(()) => Step::Nothing,
                     Err(why) => self.lose(why),
                 },
@@ -159,6 +161,12 @@ impl Events {
         }
     }
 
+    /// Gives the connection up, to go on at once with whoever is believed now.
+    fn reopen(&mut self) -> Step {
+        self.link = Link::Resting(Instant::now());
+        Step::Nothing
+    }
+
     /// Gives the connection up, to go on with the next server a little later.
     fn lose(&mut self, why: ClientError) -> Step {
         self.servers.turn_away_from(&self.server());
@@ -175,7 +183,7 @@ async fn read_more(
 ) -> Result<(), ClientError> {
     let gone = |why: String| {
         let server = answer.server.clone();
-        ClientError::Unreachable { tried: vec![Attempt { server, why }] }
+        ClientError::Unreachable { tried: vec![Attempt::new(server, why)] }
     };
     match tokio::time::timeout(SILENCE, answer.response.chunk()).await {
         Ok(Ok(Some(bytes))) => frames.push(&bytes, ready).map_err(|what| {
@@ -183,7 +191,9 @@ async fn read_more(
             ClientError::MalformedAnswer { server, what }
         }),
         Ok(Ok(None)) => Err(gone("it closed the stream".to_owned())),
-        Ok(Err(error)) => Err(gone(crate::http::causes(&error))),
+        Ok(Err(error)) => {
+            Err(ClientError::Unreachable { tried: vec![Attempt::of_error(answer.server.clone(), &error)] })
+        }
         Err(_) => Err(gone(format!("silent for {} s", SILENCE.as_secs()))),
     }
 }

@@ -3,13 +3,16 @@
 //! Always: an ordered list of base addresses; the one that answered last is asked first; a request goes to
 //! the next one on a failed connection, a time-out, an unreadable answer, or a 5xx or 429. Every request
 //! of this module may be repeated safely: reads change nothing, and what is submitted is idempotent by
-//! its name. Not here: encryption and authentication of links, and waiting between repetitions (see
-//! `outbox` and `events`).
+//! its name; an `https` address is believed only with a certificate of the community in the role that is
+//! called (`connection`). Not here: certificates themselves (crate `link`), and waiting between repetitions
+//! (see `outbox` and `events`).
 
+mod connection;
 mod part;
 mod servers;
 mod storage;
 
+use connection::Connection;
 pub use part::Part;
 pub(crate) use servers::EventAnswer;
 pub use servers::{ListFilter, Servers};
@@ -23,9 +26,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use wattbook_link::{Failure as LinkFailure, Link, Role};
 
-/// How long a connection may take to come about.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long an answer may take, from the request's first byte to the answer's last.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
 /// The largest answer that is read, in bytes.
@@ -78,6 +80,14 @@ impl ClientError {
         }
     }
 
+    /// Why a protected link did not come about, where that was it for the address asked last.
+    pub fn link_failure(&self) -> Option<&LinkFailure> {
+        match self {
+            Self::Unreachable { tried } => tried.iter().rev().find_map(|attempt| attempt.failure.as_ref()),
+            _ => None,
+        }
+    }
+
     /// Whether the answer was that there is no such thing.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Problem { problem, .. } if problem.status == 404)
@@ -91,13 +101,33 @@ pub struct Attempt {
     pub server: String,
     /// What went wrong.
     pub why: String,
+    /// Why the link to it could not be protected, where that was it.
+    pub failure: Option<LinkFailure>,
+}
+
+impl Attempt {
+    /// An attempt that failed for another reason than protection.
+    pub fn new(server: String, why: String) -> Self {
+        Self { server, why, failure: None }
+    }
+
+    /// An attempt by what the HTTP library says of it.
+    pub(crate) fn of_error(server: String, error: &reqwest::Error) -> Self {
+        let failure = LinkFailure::below(error);
+        let why = match &failure {
+            Some(failure) => failure.to_string(),
+            None if error.is_connect() => "no connection".to_owned(),
+            None => causes(error),
+        };
+        Self { server, why, failure }
+    }
 }
 
 struct Tried<'a>(&'a [Attempt]);
 
 impl fmt::Display for Tried<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, Attempt { server, why }) in self.0.iter().enumerate() {
+        for (index, Attempt { server, why, .. }) in self.0.iter().enumerate() {
             let comma = if index > 0 { "; " } else { "" };
             write!(f, "{comma}{server}: {why}")?;
         }
@@ -124,7 +154,7 @@ impl Failure {
 /// The addresses and the connections to them. Clones share both, and which one is asked first.
 #[derive(Clone)]
 struct Links {
-    client: reqwest::Client,
+    connection: Arc<Connection>,
     bases: Arc<[Url]>,
     first: Arc<AtomicUsize>,
 }
@@ -154,27 +184,27 @@ impl<'a> Request<'a> {
 }
 
 impl Links {
-    fn new<S: AsRef<str>>(bases: impl IntoIterator<Item = S>) -> Result<Self, ClientError> {
-        let bases: Vec<Url> =
-            bases.into_iter().map(|base| parse_base(base.as_ref())).collect::<Result<_, _>>()?;
+    fn new<S: AsRef<str>>(
+        bases: impl IntoIterator<Item = S>,
+        link: Option<&Arc<Link>>,
+        role: Role,
+    ) -> Result<Self, ClientError> {
+        let bases: Vec<Url> = bases
+            .into_iter()
+            .map(|base| parse_base(base.as_ref(), link.is_some()))
+            .collect::<Result<_, _>>()?;
         let bad = |why: String| ClientError::BadAddress { address: String::new(), why };
         if bases.is_empty() {
             return Err(bad("there is none".to_owned()));
         }
-        // Proxies of the environment have no business between the parts of a community.
-        let client = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_nodelay(true)
-            .no_proxy()
-            .build()
-            .map_err(|error| bad(causes(&error)))?;
-        Ok(Self { client, bases: bases.into(), first: Arc::default() })
+        let connection = Connection::new(link.cloned(), role).map_err(|error| bad(causes(&error)))?;
+        Ok(Self { connection: Arc::new(connection), bases: bases.into(), first: Arc::default() })
     }
 
     /// The same connections, but only one of the addresses.
     fn only(&self, index: usize) -> Self {
         let base = self.bases[index % self.bases.len()].clone();
-        Self { client: self.client.clone(), bases: Arc::new([base]), first: Arc::default() }
+        Self { connection: self.connection.clone(), bases: Arc::new([base]), first: Arc::default() }
     }
 
     /// The numbers of the addresses, in the order in which they are to be asked.
@@ -229,7 +259,7 @@ impl Links {
             Ok(answer) => answer,
             Err(_) => {
                 let why = format!("no answer within {} s", ANSWER_TIMEOUT.as_secs());
-                Err(Failure::GoOn(ClientError::Unreachable { tried: vec![Attempt { server, why }] }))
+                Err(Failure::GoOn(ClientError::Unreachable { tried: vec![Attempt::new(server, why)] }))
             }
         }
     }
@@ -248,7 +278,7 @@ impl Links {
             Ok(Err(error)) => return Err(lost(&server, &error).error()),
             Err(_) => {
                 let why = format!("no answer within {} s", wait.as_secs());
-                return Err(ClientError::Unreachable { tried: vec![Attempt { server, why }] });
+                return Err(ClientError::Unreachable { tried: vec![Attempt::new(server, why)] });
             }
         };
         if response.status().is_success() {
@@ -268,7 +298,7 @@ impl Links {
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&request.query);
         }
-        let builder = self.client.request(request.method.clone(), url);
+        let builder = self.connection.client().request(request.method.clone(), url);
         match &request.body {
             Some(body) => builder.header(CONTENT_TYPE, "application/json").body(body.clone()),
             None => builder,
@@ -281,11 +311,14 @@ impl Links {
     }
 }
 
-fn parse_base(base: &str) -> Result<Url, ClientError> {
+fn parse_base(base: &str, has_certificates: bool) -> Result<Url, ClientError> {
     let bad = |why: String| ClientError::BadAddress { address: base.to_owned(), why };
     let url = Url::parse(base).map_err(|error| bad(error.to_string()))?;
-    if url.scheme() != "http" {
-        return Err(bad("it does not begin with http://".to_owned()));
+    match url.scheme() {
+        "http" => {}
+        "https" if has_certificates => {}
+        "https" => return Err(bad("it needs the community's certificates; name them in [tls]".to_owned())),
+        _ => return Err(bad("it begins with neither https:// nor http://".to_owned())),
     }
     if url.path() != "/" || url.query().is_some() {
         return Err(bad("it should end after the host and port".to_owned()));
@@ -329,8 +362,7 @@ pub(crate) fn causes(error: &dyn std::error::Error) -> String {
 }
 
 fn lost(server: &str, error: &reqwest::Error) -> Failure {
-    let why = if error.is_connect() { "no connection".to_owned() } else { causes(error) };
-    Failure::GoOn(ClientError::Unreachable { tried: vec![Attempt { server: server.to_owned(), why }] })
+    Failure::GoOn(ClientError::Unreachable { tried: vec![Attempt::of_error(server.to_owned(), error)] })
 }
 
 async fn problem(server: &str, response: Response) -> Failure {

@@ -41,6 +41,16 @@ impl Role {
             Self::Member => "member",
         }
     }
+
+    /// As people say it.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Server => "a server",
+            Self::Storage => "a storage side",
+            Self::Home => "a home",
+            Self::Member => "a member",
+        }
+    }
 }
 
 impl fmt::Display for Role {

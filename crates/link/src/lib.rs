@@ -15,6 +15,8 @@ mod certificate;
 pub mod describe;
 mod failure;
 mod files;
+#[cfg(feature = "fixture")]
+pub mod fixture;
 mod identity;
 mod listen;
 mod live;

@@ -24,7 +24,7 @@ pub enum WrongHolder {
     #[error("its certificate does not say who it is in this community")]
     Nobody,
     /// It is somebody of this community, but in another role.
-    #[error("it is {found} of this community, not {wanted}")]
+    #[error("it is {} of this community, not {wanted}", .found.words())]
     Role {
         /// Who it is.
         found: Role,
@@ -135,7 +135,7 @@ impl ServerCertVerifier for ServerCheck {
             self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)?;
         let found = holder(end_entity, self.community)?;
         if !self.roles.contains(&found) {
-            let wanted: Vec<&str> = self.roles.iter().map(|role| role.name()).collect();
+            let wanted: Vec<&str> = self.roles.iter().map(|role| role.words()).collect();
             return Err(WrongHolder::Role { found, wanted: wanted.join(" or ") }.into());
         }
         Ok(verified)

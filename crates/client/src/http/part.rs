@@ -2,18 +2,29 @@
 
 use super::{ClientError, Links, Request};
 use serde::{Serialize, de::DeserializeOwned};
+use std::sync::Arc;
+use wattbook_link::{Link, Role};
 
 /// A part of a community by the address of its HTTP interface; for example the homes.
 #[derive(Clone)]
 pub struct Part(Links);
 
 impl Part {
-    /// A part by its base address (`http://host:port`).
+    /// A part by its plain base address (`http://host:port`).
     ///
     /// # Errors
     /// `BadAddress` where it is not such an address.
     pub fn new(base: &str) -> Result<Self, ClientError> {
-        Links::new([base]).map(Self)
+        Self::linked(base, None, Role::Home)
+    }
+
+    /// The same by a protected address (`https://host:port`) as well: only a part of the link's community in
+    /// this role is believed.
+    ///
+    /// # Errors
+    /// As [`Part::new`], or where the address is protected and there is no link.
+    pub fn linked(base: &str, link: Option<&Arc<Link>>, role: Role) -> Result<Self, ClientError> {
+        Links::new([base], link, role).map(Self)
     }
 
     /// What the part answers to a `GET`.

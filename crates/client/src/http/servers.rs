@@ -5,7 +5,9 @@ use crate::api::{
     self, AccountInfo, BlockSummary, Community, Cursor, FinalityAnswer, Page, PricesNow, PurchaseRow,
     RequestRow, ServerStatus, StateProofAnswer, StorageRow, SubmitRequest, TransactionStatus,
 };
+use std::sync::Arc;
 use std::time::Duration;
+use wattbook_link::{Link, Role};
 use wattbook_types::{AccountId, Block, Genesis, Height, Transaction, TransactionId, hex};
 
 /// The authentication servers of a community, by the addresses of their HTTP APIs.
@@ -29,15 +31,29 @@ pub struct ListFilter {
 pub(crate) struct EventAnswer {
     pub(crate) server: String,
     pub(crate) response: reqwest::Response,
+    /// By which generation of certificates the server was believed.
+    pub(crate) generation: u64,
 }
 
 impl Servers {
-    /// Servers by their base addresses (`http://host:port`), in the order in which they are to be asked.
+    /// Servers by their plain base addresses (`http://host:port`), in the order in which they are to be asked.
     ///
     /// # Errors
     /// `BadAddress` where there is none, or one is not such an address.
     pub fn new<S: AsRef<str>>(bases: impl IntoIterator<Item = S>) -> Result<Self, ClientError> {
-        Links::new(bases).map(Self)
+        Self::linked(bases, None)
+    }
+
+    /// The same by protected addresses (`https://host:port`) as well: only a server of the link's community
+    /// is believed.
+    ///
+    /// # Errors
+    /// As [`Servers::new`], or where an address is protected and there is no link.
+    pub fn linked<S: AsRef<str>>(
+        bases: impl IntoIterator<Item = S>,
+        link: Option<&Arc<Link>>,
+    ) -> Result<Self, ClientError> {
+        Links::new(bases, link, Role::Server).map(Self)
     }
 
     /// Each server by itself, for asking every one of them.
@@ -157,18 +173,24 @@ impl Servers {
     /// Opens the stream of events at the first server that answers.
     pub(crate) async fn open_events(&self, from: Height, wait: Duration) -> Result<EventAnswer, ClientError> {
         let request = Request::get("/api/v1/events").with("from", Some(from));
+        let generation = self.generation();
         let mut errors = Vec::new();
         for index in self.0.order() {
             let server = self.0.name(index);
             match self.0.open(index, &request, wait).await {
                 Ok(response) => {
                     self.0.prefer(index);
-                    return Ok(EventAnswer { server, response });
+                    return Ok(EventAnswer { server, response, generation });
                 }
                 Err(error) => errors.push(error),
             }
         }
         Err(super::worst(errors))
+    }
+
+    /// Counts up when certificates or the list of revoked ones change.
+    pub(crate) fn generation(&self) -> u64 {
+        self.0.connection.generation()
     }
 
     /// Asks another server first from now on; used where the first one turns out to be no good.

@@ -5,6 +5,8 @@ use crate::api::{
     self, Announcement, AnnouncementAnswer, DeliveryRow, DispatchAnswer, DispatchOrder, ReceptionRow,
     ReportQuery, SignedReport, SlotsQuery,
 };
+use std::sync::Arc;
+use wattbook_link::{Link, Role};
 use wattbook_types::Transaction;
 
 /// The storage side of a community, by the address of its HTTP API.
@@ -14,12 +16,21 @@ use wattbook_types::Transaction;
 pub struct Storage(Links);
 
 impl Storage {
-    /// A storage side by its base address (`http://host:port`).
+    /// A storage side by its plain base address (`http://host:port`).
     ///
     /// # Errors
     /// `BadAddress` where it is not such an address.
     pub fn new(base: &str) -> Result<Self, ClientError> {
-        Links::new([base]).map(Self)
+        Self::linked(base, None)
+    }
+
+    /// The same by a protected address (`https://host:port`) as well: only a storage side of the link's
+    /// community is believed.
+    ///
+    /// # Errors
+    /// As [`Storage::new`], or where the address is protected and there is no link.
+    pub fn linked(base: &str, link: Option<&Arc<Link>>) -> Result<Self, ClientError> {
+        Links::new([base], link, Role::Storage).map(Self)
     }
 
     /// Signed reports, by sequence. Their signatures are for the caller to check.

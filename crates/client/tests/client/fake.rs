@@ -17,6 +17,7 @@ use wattbook_client::api::{
     BlockSummary, Outcome, PROBLEM_JSON, Problem, Stage, SubmitRequest, TransactionStatus,
     TransactionSummary, transaction_from_hex,
 };
+use wattbook_link::{Link, Listener};
 use wattbook_types::record::{Payment, Purpose, Stored};
 use wattbook_types::transaction::{Body, Generation, Payload, Sale};
 use wattbook_types::{
@@ -94,11 +95,21 @@ struct Shared {
 impl Server {
     /// Starts a server on a free port.
     pub fn start(ledger: &Ledger) -> Self {
+        Self::start_with(ledger, None)
+    }
+
+    /// Starts a protected one. Where a certificate is required, nobody else gets as far as a request.
+    pub fn start_protected(ledger: &Ledger, link: &Arc<Link>, certificate_required: bool) -> Self {
+        Self::start_with(ledger, Some((link.clone(), certificate_required)))
+    }
+
+    fn start_with(ledger: &Ledger, protection: Option<(Arc<Link>, bool)>) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
+        let scheme = if protection.is_some() { "https" } else { "http" };
+        let address = format!("{scheme}://{}", listener.local_addr().unwrap());
         let shared = Arc::new(Shared {
             ledger: ledger.clone(),
             reply: Mutex::new(Reply::Accept),
@@ -113,6 +124,10 @@ impl Server {
             .with_state(shared.clone());
         runtime.spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            let listener = match protection {
+                Some((link, required)) => Listener::protected(listener, link, required).unwrap(),
+                None => Listener::plain(listener).unwrap(),
+            };
             axum::serve(listener, router).await.unwrap();
         });
         Self { address, shared, runtime: Some(runtime) }

@@ -2,4 +2,5 @@
 
 mod events;
 mod fake;
+mod links;
 mod outbox;

@@ -1,20 +1,16 @@
-//! A community's certificates in a folder, and a part that answers with who called it.
+//! A part that answers with who called it, and a call to it.
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
-use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
-use wattbook_link::authority::Validity;
-use wattbook_link::{
-    Authority, Failure, Files, Handshakes, Link, Listener, Peer, Register, Role, Stream, Subject, plain_files,
-};
+pub use wattbook_link::fixture::{Town, here, subject};
+use wattbook_link::{Failure, Files, Handshakes, Link, Listener, Peer, Stream, plain_files};
 
 /// Seconds in a day.
 pub const DAY: i64 = 86_400;
@@ -23,83 +19,6 @@ pub const DAY: i64 = 86_400;
 pub fn now() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
     i64::try_from(since.as_secs()).expect("some time yet")
-}
-
-/// A community with an authority and a folder.
-pub struct Town {
-    pub folder: TempDir,
-    pub authority: Authority,
-    pub register: Register,
-}
-
-impl Town {
-    /// A new one, with an empty list of revoked certificates.
-    pub fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let authority = Authority::new("a town").expect("an authority");
-        let town = Self { folder, authority, register: Register::default() };
-        town.write("ca.crt", town.authority.certificate_pem());
-        town.write_list();
-        town
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.path(name), text).expect("a file");
-    }
-
-    /// Writes the list of revoked certificates.
-    pub fn write_list(&self) {
-        self.write("revoked.pem", &self.authority.crl_pem(&self.register).expect("a list"));
-    }
-
-    /// Issues a certificate and writes its files.
-    pub fn issue_for(&mut self, subject: &Subject, validity: Validity) -> Files {
-        let issued = self.authority.issue_for_time(subject, validity).expect("a certificate");
-        self.register.add(subject, &issued.certificate);
-        let Subject { role, name, .. } = subject;
-        self.write(&format!("{role}-{name}.crt"), &issued.certificate_pem);
-        self.write(&format!("{role}-{name}.key"), &issued.key_pem);
-        self.files(*role, name)
-    }
-
-    /// The same for the usual time.
-    pub fn issue(&mut self, subject: &Subject) -> Files {
-        self.issue_for(subject, Validity::default())
-    }
-
-    /// The files of somebody to whom a certificate was issued.
-    pub fn files(&self, role: Role, name: &str) -> Files {
-        Files {
-            certificate: self.path(&format!("{role}-{name}.crt")),
-            key: self.path(&format!("{role}-{name}.key")),
-            authority: self.path("ca.crt"),
-            revoked: Some(self.path("revoked.pem")),
-        }
-    }
-}
-
-/// Somebody with a role, and the host names that go with it.
-pub fn subject(role: Role, name: &str, hosts: &[&str]) -> Subject {
-    let accounts = match role {
-        Role::Server | Role::Storage => vec![],
-        Role::Home | Role::Member => vec![account(name)],
-    };
-    let hosts = hosts.iter().map(|&host| host.to_owned()).collect();
-    Subject { role, name: name.to_owned(), accounts, hosts }
-}
-
-/// The account of a home or member.
-pub fn account(name: &str) -> String {
-    format!("0x{:0>64}", name.len())
-}
-
-/// Somebody reached at 127.0.0.1 and localhost.
-pub fn here(role: Role, name: &str) -> Subject {
-    subject(role, name, &["127.0.0.1", "localhost"])
 }
 
 pub fn open(files: &Files) -> Arc<Link> {

@@ -52,8 +52,7 @@ fn p7_f23_openssl_judges_certificates_and_the_list_as_we_do() {
     let revoked = ours.issue(&here(Role::Server, "revoked"));
     let member = ours.issue(&subject(Role::Member, "anna", &[]));
     let foreign = theirs.issue(&here(Role::Server, "good"));
-    ours.register.revoke(Role::Server, "revoked");
-    ours.write_list();
+    ours.revoke(Role::Server, "revoked");
     let rows: &[(&Files, &[&str], &str)] = &[
         (&good, &["-purpose", "sslserver"], "OK"),
         (&good, &["-purpose", "sslclient"], "OK"),
@@ -123,8 +122,7 @@ async fn p7_f23_openssl_calls_our_port() {
     let revoked = ours.issue(&subject(Role::Home, "revoked", &[]));
     let past = Validity { from: now() - 200, until: now() - 100 };
     let expired = ours.issue_for(&subject(Role::Home, "expired", &[]), past);
-    ours.register.revoke(Role::Home, "revoked");
-    ours.write_list();
+    ours.revoke(Role::Home, "revoked");
     let foreign = theirs.issue(&subject(Role::Home, "home", &[]));
     let part = Part::start_saying_goodbye(&open(&server)).await;
     let rows: &[(&str, Option<&Files>, &[&str], &str)] = &[

@@ -48,8 +48,7 @@ async fn p7_f23_who_is_revoked_is_shut_out_even_of_an_open_connection() {
         Call::to(part.address, "127.0.0.1", home.client(&[Role::Server])).await.expect("let in");
     open_before.say("one").await.expect("an answer");
 
-    town.register.revoke(Role::Home, "home");
-    town.write_list();
+    town.revoke(Role::Home, "home");
     link.look();
 
     assert_eq!(open_before.say("two").await.expect("a word"), "two from refused: certificate-revoked");
@@ -94,8 +93,7 @@ async fn p7_a_client_sees_that_something_new_was_taken_up() {
     let part = Part::start(&server, true).await;
     exchange(part.address, "127.0.0.1", home.client(&[Role::Server])).await.expect("believed");
     let before = home.generation();
-    town.register.revoke(Role::Server, "good");
-    town.write_list();
+    town.revoke(Role::Server, "good");
     home.look();
     assert_ne!(home.generation(), before);
     let again = exchange(part.address, "127.0.0.1", home.client(&[Role::Server])).await;

@@ -89,10 +89,8 @@ impl Scene {
         ours.issue(&subject(Role::Home, "revoked", &[]));
         ours.issue_for(&subject(Role::Home, "expired", &[]), past());
         ours.issue_for(&subject(Role::Home, "notyet", &[]), to_come());
-        for role in [Role::Server, Role::Home] {
-            assert_eq!(ours.register.revoke(role, "revoked"), 1);
-        }
-        ours.write_list();
+        ours.revoke(Role::Server, "revoked");
+        ours.revoke(Role::Home, "revoked");
         scene.theirs.issue(&here(Role::Server, "good"));
         scene.theirs.issue(&subject(Role::Home, "home", &[]));
         scene
