@@ -14,6 +14,7 @@ pub mod capability;
 pub mod clock;
 pub mod driver;
 pub mod drivers;
+pub mod echonet;
 pub mod joules;
 pub mod modbus;
 pub mod mqtt;

@@ -5,11 +5,12 @@
 
 use crate::address::DeviceAddress;
 use crate::driver::Driver;
-use crate::drivers::{mqtt, sunspec};
+use crate::drivers::{echonet, mqtt, sunspec};
 use crate::reading::DeviceError;
 
 /// All drivers.
-pub const DRIVERS: &[Driver] = &[mqtt::DRIVER, mqtt::DRIVER_TLS, sunspec::DRIVER, sunspec::DRIVER_TLS];
+pub const DRIVERS: &[Driver] =
+    &[echonet::DRIVER, mqtt::DRIVER, mqtt::DRIVER_TLS, sunspec::DRIVER, sunspec::DRIVER_TLS];
 
 /// The driver of an address.
 ///

@@ -1,5 +1,6 @@
 //! Drivers, one folder for each kind of equipment. The table of them is in `registry`.
 
+pub mod echonet;
 pub mod mqtt;
 pub mod plant;
 pub mod sunspec;

@@ -9,6 +9,7 @@
 //! appeared or vanished, `server` and `protocol` let processes talk to it.
 
 mod audit;
+mod echonet;
 mod lines;
 mod listen;
 pub(crate) mod physics;
@@ -22,6 +23,7 @@ mod world;
 pub(crate) mod tests;
 
 pub use audit::Imbalance;
+pub use echonet::{EchonetFace, EchonetNode, MeterFace};
 pub use listen::{PlantListen, PlantTls};
 pub use server::{Plant, PlantDevice, PlantError};
 pub use spec::{BatterySpec, HomeSpec, SpecError, WorldSpec};

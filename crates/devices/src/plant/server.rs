@@ -37,7 +37,7 @@ const IDLE_STEP: Duration = Duration::from_millis(100);
 /// A simulated world that runs. When the last clone is dropped, its devices stop.
 #[derive(Clone)]
 pub struct Plant {
-    live: Arc<Live<Devices>>,
+    pub(super) live: Arc<Live<Devices>>,
     inner: Arc<Inner>,
 }
 
@@ -196,7 +196,7 @@ pub enum PlantDevice {
 }
 
 impl PlantDevice {
-    const fn part(self) -> Part {
+    pub(super) const fn part(self) -> Part {
         match self {
             Self::Generator(at) => Part::Generator(at),
             Self::HomeFeeder(at) => Part::Feeder(at),
