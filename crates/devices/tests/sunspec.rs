@@ -6,11 +6,12 @@ mod sunspec_world;
 use sunspec_world::{BATTERY, POINT, Site};
 use wattbook_devices::capability::BatteryLimits;
 use wattbook_devices::driver::{Capability, FeederLimits};
+use wattbook_devices::drivers::sunspec;
 use wattbook_devices::plant::PlantDevice;
-use wattbook_devices::simulated::{Fault, JUMP};
-use wattbook_devices::{DeviceAddress, DeviceError, Quality, SignedPower};
+use wattbook_devices::simulated::{Bench, Fault, JUMP, serve_battery, serve_generator, serve_meter};
+use wattbook_devices::{Clock, Context, DeviceAddress, DeviceError, Quality, SignedPower};
 use wattbook_types::transaction::Generation;
-use wattbook_types::{Energy, MeterRegister, Power, Slot};
+use wattbook_types::{Energy, MeterRegister, Power, Slot, Timestamp};
 
 const fn watts(watts: u64) -> Power {
     Power::from_watts(watts)
@@ -217,4 +218,43 @@ async fn a_device_that_comes_back_is_found_again() {
     assert!(matches!(meter.read().await, Err(DeviceError::Unreachable { .. })));
     site.restart().await;
     meter.read().await.expect("it answers again");
+}
+
+#[tokio::test]
+async fn single_devices_follow_the_sample_and_a_battery_does_as_it_is_told() {
+    let loopback = ([127, 0, 0, 1], 0).into();
+    // Noon of a Monday in May, where the sample's homes stand.
+    let noon = 1_746_403_200_000 + 13 * 3_600_000;
+    let (clock, hand) = Clock::manual(Timestamp::from_millis(noon));
+    let context = Context::new(clock.clone(), sunspec_world::SLOT);
+    let generator = serve_generator(Bench { kind: Generation::Wind, ..Bench::new(loopback, clock.clone()) });
+    let generator = generator.await.expect("it starts");
+    let meter = serve_meter(Bench::new(loopback, clock.clone())).await.expect("it starts");
+    let battery = serve_battery(Bench::new(loopback, clock.clone())).await.expect("it starts");
+    hand.set(Timestamp::from_millis(noon + 3_600_000));
+    let opened = sunspec::DRIVER.generator.unwrap()(generator.address(), &context).unwrap();
+    let plate = opened.nameplate().await.expect("a nameplate");
+    assert_eq!((plate.kind, plate.power.watts() > 4_000), (Generation::Wind, true));
+    let gave = opened.power().await.unwrap().required().expect("it gives");
+    let opened = sunspec::DRIVER.counter.unwrap()(meter.address(), &context).unwrap();
+    let shown = opened.read().await.unwrap().required().expect("it counts");
+    assert!(shown.power.watts() < 0 && shown.registers.export.wh() > 1_000, "{gave:?} {shown:?}");
+    let opened = sunspec::DRIVER.battery.unwrap()(battery.address(), &context).unwrap();
+    let before = opened.state().await.unwrap().required().expect("a state");
+    assert!(before.stored > Energy::from_wh(5_000), "it took in what was left over");
+    // 124: no charging, an hour of discharging is for those who need it, of whom there are none at noon.
+    let control = sunspec::DRIVER.battery_control.unwrap()(battery.address(), &context).unwrap();
+    let limits = BatteryLimits { charge: Power::ZERO, discharge: watts(1_000) };
+    control.limit(limits).await.expect("it obeys");
+    hand.set(Timestamp::from_millis(noon + 2 * 3_600_000));
+    let after = opened.state().await.unwrap().required().expect("a state");
+    assert_eq!(after.registers, before.registers);
+    assert_eq!((after.charge_limit, after.discharge_limit), (Power::ZERO, watts(1_000)));
+    battery.inject(Some(Fault::Silent));
+    assert!(opened.state().await.is_err());
+    battery.inject(None);
+    generator.stop().await;
+    assert!(
+        sunspec::DRIVER.generator.unwrap()(generator.address(), &context).unwrap().power().await.is_err()
+    );
 }

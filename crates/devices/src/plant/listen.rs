@@ -4,6 +4,7 @@
 
 use super::server::PlantError;
 use super::spec::WorldSpec;
+use crate::address::DeviceAddress;
 use crate::modbus::TlsFiles;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -78,4 +79,18 @@ impl From<SocketAddr> for PlantListen {
     fn from(address: SocketAddr) -> Self {
         Self { lines: Some(address), ..Self::on(address.ip()) }
     }
+}
+
+/// The address of a device.
+pub(crate) fn address(
+    tls: Option<&PlantTls>,
+    place: SocketAddr,
+    unit: u8,
+    options: &[String],
+) -> DeviceAddress {
+    let scheme = if tls.is_some() { "sunspec+tls" } else { "sunspec" };
+    let secret = tls.map(|tls| tls.options.as_str()).filter(|options| !options.is_empty());
+    let options: Vec<&str> = options.iter().map(String::as_str).chain(secret).collect();
+    let query = if options.is_empty() { String::new() } else { format!("?{}", options.join("&")) };
+    format!("{scheme}://{place}/{unit}{query}").parse().expect("it is made of what an address has")
 }

@@ -12,6 +12,7 @@ mod audit;
 mod echonet;
 mod lines;
 mod listen;
+pub(crate) mod lone;
 pub(crate) mod physics;
 pub mod protocol;
 mod server;
@@ -24,6 +25,7 @@ pub(crate) mod tests;
 
 pub use audit::Imbalance;
 pub use echonet::{EchonetFace, EchonetNode, MeterFace};
+pub(crate) use listen::address;
 pub use listen::{PlantListen, PlantTls};
 pub use server::{Plant, PlantDevice, PlantError};
 pub use spec::{BatterySpec, HomeSpec, SpecError, WorldSpec};

@@ -17,18 +17,18 @@ use wattbook_types::{BatteryId, ConnectionPoint, Energy, Power, Slot, SlotLength
 const RATING_STEP: u64 = 10_000;
 
 /// A world and what its devices were told for a while.
-pub(super) struct Devices {
+pub(crate) struct Devices {
     pub(super) world: World,
-    leases: Leases,
+    leases: Leases<Part>,
 }
 
 impl Devices {
-    pub(super) fn new(world: World) -> Self {
-        Self { world, leases: Leases::default() }
+    pub(crate) fn new(world: World) -> Self {
+        Self { world, leases: Leases::new() }
     }
 
     /// What never changes of a part. Asked only of parts that there are.
-    pub(super) fn nameplate(&self, part: Part) -> Nameplate {
+    pub(crate) fn nameplate(&self, part: Part) -> Nameplate {
         match part {
             Part::Generator(at) => {
                 let (kind, rating) = self.world.generator(at).unwrap_or((Generation::Unstated, Power::ZERO));
@@ -63,7 +63,8 @@ impl Devices {
     }
 }
 
-fn plain(rating: Power) -> Nameplate {
+/// The nameplate of what has only a rating.
+pub(super) fn plain(rating: Power) -> Nameplate {
     Nameplate {
         rating,
         kind: Generation::Unstated,
@@ -112,12 +113,12 @@ impl Physics for Devices {
                 self.leases.note(part, now, lease);
                 self.world.curtail(at, limit)
             }
-            (Part::Feeder(at), Command::Limit(limits, lease)) => {
+            (Part::Feeder(at), Command::Limit(limits, None, lease)) => {
                 self.leases.note(part, now, lease);
                 self.world.set_switch(at, Some(limits.to_battery), Some(limits.to_home))
             }
-            (Part::Port(at), Command::Limit(limits, lease)) => self.world.set_port(at, limits, lease),
-            (Part::Battery(id), Command::Limit(limits, lease)) => {
+            (Part::Port(at), Command::Limit(limits, None, lease)) => self.world.set_port(at, limits, lease),
+            (Part::Battery(id), Command::Limit(limits, None, lease)) => {
                 self.leases.note(part, now, lease);
                 let limits = BatteryLimits { charge: limits.to_battery, discharge: limits.to_home };
                 self.world.set_limits(id, limits)
@@ -137,9 +138,9 @@ impl Devices {
             match part {
                 Part::Generator(_) => Command::Curtail(None, None),
                 Part::Battery(_) => {
-                    Command::Limit(FeederLimits { to_battery: unlimited, to_home: unlimited }, None)
+                    Command::Limit(FeederLimits { to_battery: unlimited, to_home: unlimited }, None, None)
                 }
-                _ => Command::Limit(FeederLimits::default(), None),
+                _ => Command::Limit(FeederLimits::default(), None, None),
             },
         );
     }

@@ -6,16 +6,15 @@
 //! point). Deliberately absent: any other way to change the world than what real equipment would have, but
 //! for the faults that tests set from within the process.
 
-use super::listen::PlantListen;
+use super::listen::{PlantListen, address};
 use super::physics::Devices;
 use super::spec::{SpecError, WorldSpec};
 use super::world::World;
-use crate::address::DeviceAddress;
 use crate::clock::Clock;
 use crate::drivers::sunspec::tables::Table;
 use crate::modbus::{Guard, Server};
 use crate::simulated::physics::Part;
-use crate::simulated::site::{Live, Rack};
+use crate::simulated::site::{Inject, Live, Rack};
 use crate::simulated::unit::{Name, Unit};
 use crate::simulated::{self, Fault};
 use crate::site::{FeederAddress, HomeDevices, StorageDevices};
@@ -241,13 +240,13 @@ impl Starting {
             Generation::Solar | Generation::Unstated => None,
         };
         let place = self.serve(self.listen.home(at), units).await?;
-        let address = |unit, option: Option<&str>| self.listen.address(place, unit, option);
+        let address = |unit, options: &[String]| address(self.listen.tls.as_ref(), place, unit, options);
         Ok(HomeDevices {
-            generator: address(1, kind),
+            generator: address(1, kind.map(str::to_owned).as_slice()),
             generation_meter: None,
-            feeder: address(2, None),
-            grid_meter: address(3, None),
-            consumption_meter: Some(address(4, None)),
+            feeder: address(2, &[]),
+            grid_meter: address(3, &[]),
+            consumption_meter: Some(address(4, &[])),
         })
     }
 
@@ -273,7 +272,7 @@ impl Starting {
             let place = self.serve(at, std::mem::take(&mut units)).await?;
             battery_place.get_or_insert(place);
             for (connection_point, unit) in here.iter().zip(first_unit..) {
-                let address = self.listen.address(place, unit, None);
+                let address = address(self.listen.tls.as_ref(), place, unit, &[]);
                 addresses.push(FeederAddress { connection_point: *connection_point, address });
             }
             rest = later;
@@ -281,9 +280,10 @@ impl Starting {
                 break;
             }
         }
-        let options = format!("charge_efficiency={charge}&discharge_efficiency={discharge}");
+        // SunSpec does not say what a battery loses.
+        let options = [format!("charge_efficiency={charge}"), format!("discharge_efficiency={discharge}")];
         let place = battery_place.unwrap_or_else(|| self.listen.storage(id, true));
-        let battery = self.listen.address(place, 1, Some(&options));
+        let battery = address(self.listen.tls.as_ref(), place, 1, &options);
         Ok(StorageDevices { battery, meter: None, feeders: addresses })
     }
 
@@ -310,19 +310,5 @@ impl Starting {
         let place = server.address();
         self.servers.push(server);
         Ok(place)
-    }
-}
-
-impl PlantListen {
-    fn address(&self, place: SocketAddr, unit: u8, options: Option<&str>) -> DeviceAddress {
-        let (scheme, tls) = match &self.tls {
-            None => ("sunspec", None),
-            Some(tls) => ("sunspec+tls", Some(tls.options.as_str())),
-        };
-        let options: Vec<&str> = [options, tls].into_iter().flatten().filter(|o| !o.is_empty()).collect();
-        let query = if options.is_empty() { String::new() } else { format!("?{}", options.join("&")) };
-        format!("{scheme}://{place}/{unit}{query}")
-            .parse()
-            .expect("an address is made of what an address has")
     }
 }

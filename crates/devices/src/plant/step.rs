@@ -146,7 +146,7 @@ impl Home {
 
 impl BatteryUnit {
     /// Loses what standing costs: a share of what is stored, by the hour.
-    fn stand(&mut self, seconds: u64) {
+    pub(super) fn stand(&mut self, seconds: u64) {
         const WHOLE: u128 = 3_600 * 1_000_000;
         let rate = u128::from(self.spec.standing_loss_ppm_per_hour) * u128::from(seconds);
         let due = u128::from(self.stored.get()) * rate + self.standing_rest;
@@ -156,11 +156,11 @@ impl BatteryUnit {
         self.standing_loss += loss;
     }
 
-    fn take_in(&mut self, received: Joules) {
+    pub(super) fn take_in(&mut self, received: Joules) {
         self.stored += self.charging.pass(received);
     }
 
-    fn give_out(&mut self, delivered: Joules) {
+    pub(super) fn give_out(&mut self, delivered: Joules) {
         let withdrawn = self.discharging.input_for(delivered);
         self.discharging.pass(withdrawn);
         self.stored -= withdrawn;

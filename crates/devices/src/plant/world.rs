@@ -514,7 +514,7 @@ impl Home {
 }
 
 impl BatteryUnit {
-    fn new(spec: BatterySpec) -> Self {
+    pub(super) fn new(spec: BatterySpec) -> Self {
         Self {
             spec,
             limits: BatteryLimits { charge: spec.charge_limit, discharge: spec.discharge_limit },
@@ -526,7 +526,7 @@ impl BatteryUnit {
         }
     }
 
-    fn state(&self) -> BatteryState {
+    pub(super) fn state(&self) -> BatteryState {
         BatteryState {
             stored: self.stored.energy(),
             capacity: self.spec.capacity,

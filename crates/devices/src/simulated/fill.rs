@@ -53,7 +53,8 @@ pub(super) fn image(unit: &Unit, physics: &impl Physics, table: &'static Table, 
         id if id == der::MEASUREMENT.id => measured(unit, shown, image_of),
         id if id == der::CAPACITY.id => capacity(unit, image_of),
         id if id == der::POWER_CONTROLS.id => {
-            image_of.set("WSet_SF", 0);
+            image_of.set("WSet_SF", 0).set("WSetPct_SF", -2);
+            image_of.set("WSetEna", i64::from(shown.forced.by_power));
         }
         id if id == der::STORED.id => stored(unit, shown, image_of),
         id if id == battery::BATTERY.id => battery_state(unit, shown, image_of),
@@ -172,7 +173,7 @@ fn limited(unit: &Unit, shown: &Shown, image: &mut Image) {
     let modes = image.raw("StorCtl_Mod");
     for (mode, rate, limit) in [(1, "InWRte", to_battery), (2, "OutWRte", to_home)] {
         // A negative rate forces the other way and stands as it was written.
-        if modes & mode != 0 && !(shown.forced && (-0x7fff..0).contains(&image.raw(rate))) {
+        if modes & mode != 0 && !(shown.forced.by_rates && (-0x7fff..0).contains(&image.raw(rate))) {
             image.set(rate, share(limit, rating));
         }
     }

@@ -3,9 +3,10 @@
 //! Always: a request sees one moment of what the device is part of; counters are whole Wh; what a device
 //! does not have is not implemented. `physics` is what they are part of (the simulated world, or a battery
 //! of its own), `unit` one device with its models, `fill` and `obey` what stands in these and what writing
-//! them does, `fault` what can be wrong with the registers. Deliberately absent: anything that a device
-//! would not tell over its own protocol.
+//! them does, `site` the units of a listener, `fault` what can be wrong with the registers, `bench` single
+//! devices. Deliberately absent: anything that a device would not tell over its own protocol.
 
+mod bench;
 mod fault;
 mod fill;
 mod image;
@@ -14,6 +15,7 @@ pub(crate) mod physics;
 pub(crate) mod site;
 pub(crate) mod unit;
 
+pub use bench::{Bench, Running, serve_battery, serve_generator, serve_meter};
 pub use fault::{Fault, JUMP, NoSuchFault};
 
 use crate::drivers::sunspec::tables::{Table, battery, common, controls, der, interval, inverter, meter};
@@ -40,6 +42,18 @@ pub(crate) const BATTERY: &[&Table] = &[
     &common::COMMON,
     &der::MEASUREMENT,
     &der::CAPACITY,
+    &der::STORED,
+    &battery::BATTERY,
+    &controls::STORAGE,
+    &interval::INTERVALS,
+];
+
+/// The models of a battery that does as it is told.
+pub(crate) const BATTERY_ALONE: &[&Table] = &[
+    &common::COMMON,
+    &der::MEASUREMENT,
+    &der::CAPACITY,
+    &der::POWER_CONTROLS,
     &der::STORED,
     &battery::BATTERY,
     &controls::STORAGE,

@@ -5,7 +5,7 @@
 
 use super::fill::{WHOLE, part};
 use super::image::Image;
-use super::physics::{Command, Part};
+use super::physics::Command;
 use super::unit::Unit;
 use crate::driver::FeederLimits;
 use crate::drivers::sunspec::tables::{Table, controls, der};
@@ -51,33 +51,32 @@ fn limit(unit: &Unit, image: &Image) -> Result<Command, Exception> {
     };
     let (into, out_of) = (rate(1, "InWRte")?, rate(2, "OutWRte")?);
     let rating = unit.nameplate.rating;
-    match (into < 0, out_of < 0, unit.part) {
-        (false, false, _) => Ok(Command::Limit(
-            FeederLimits { to_battery: part(into, rating), to_home: part(out_of, rating) },
-            lease,
-        )),
+    let limits = FeederLimits { to_battery: part(into, rating), to_home: part(out_of, rating) };
+    let forced = match (into < 0, out_of < 0, unit.has(&der::POWER_CONTROLS)) {
+        (false, false, _) => None,
         // Less than no discharging is charging, and the other way round.
-        (false, true, Part::Battery(_)) => Ok(forced(part(-out_of, rating), Power::ZERO, lease)),
-        (true, false, Part::Battery(_)) => Ok(forced(Power::ZERO, part(-into, rating), lease)),
-        _ => Err(Exception::IllegalDataValue),
-    }
+        (false, true, true) => Some(signed(part(-out_of, rating), Power::ZERO)),
+        (true, false, true) => Some(signed(Power::ZERO, part(-into, rating))),
+        _ => return Err(Exception::IllegalDataValue),
+    };
+    Ok(Command::Limit(limits, forced, lease))
 }
 
-fn forced(charge: Power, discharge: Power, lease: Option<u32>) -> Command {
-    Command::Force(Some(SignedPower::between(charge, discharge)), lease)
+const fn signed(charge: Power, discharge: Power) -> SignedPower {
+    SignedPower::between(charge, discharge)
 }
 
 fn force(unit: &Unit, image: &Image) -> Result<Command, Exception> {
     let lease = lease(image, "WSetRvrtTms", 0xffff_ffff);
     let injected = match (image.raw("WSetEna"), image.raw("WSetMod")) {
-        (0, _) => return Ok(Command::Force(None, lease)),
+        (0, _) => return Ok(Command::Force(None, None)),
         // In percent of the greatest power.
         (1, 0) => i128::from(unit.nameplate.rating.watts()) * image.raw("WSetPct") / i128::from(WHOLE),
         (1, 1) => image.raw("WSet"),
         _ => return Err(Exception::IllegalDataValue),
     };
     let power = |watts: i128| Power::from_watts(u64::try_from(watts).unwrap_or(0));
-    Ok(forced(power(-injected), power(injected), lease))
+    Ok(Command::Force(Some(signed(power(-injected), power(injected))), lease))
 }
 
 fn rates(image: &Image) -> Result<Command, Exception> {
@@ -86,5 +85,5 @@ fn rates(image: &Image) -> Result<Command, Exception> {
         u64::try_from(watts).map(Power::from_watts).map_err(|_| Exception::IllegalDataValue)
     };
     let limits = FeederLimits { to_battery: power("WChaRteMax")?, to_home: power("WDisChaRteMax")? };
-    Ok(Command::Limit(limits, None))
+    Ok(Command::Limit(limits, None, None))
 }

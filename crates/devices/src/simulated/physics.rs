@@ -54,8 +54,15 @@ pub(crate) struct Shown {
     pub(crate) limits: FeederLimits,
     /// To what it is curtailed.
     pub(crate) curtailed: Option<Power>,
-    /// Whether it is told just how much to take in or give out.
-    pub(crate) forced: bool,
+    /// Whether it is told just how much to take in or give out, by rates (124) or by a set power (704).
+    pub(crate) forced: Forced,
+}
+
+/// By what a battery is told just how much to take in or give out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Forced {
+    pub(crate) by_rates: bool,
+    pub(crate) by_power: bool,
 }
 
 /// How a part stood when a slot ended.
@@ -68,12 +75,13 @@ pub(crate) struct Kept {
 /// What a part is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
-    /// Let no more than this flow, for so many seconds where there is a lease.
-    Limit(FeederLimits, Option<u32>),
+    /// Let no more than this flow, for so many seconds where there is a lease; and, where a power is given,
+    /// take in (positive) or give out just so much, as far as possible.
+    Limit(FeederLimits, Option<SignedPower>, Option<u32>),
     /// Generate no more than this, for so many seconds where there is a lease.
     Curtail(Option<Power>, Option<u32>),
-    /// Take in (positive) or give out just so much, as far as possible, for so many seconds where there is a
-    /// lease; `None` does what comes.
+    /// Take in (positive) or give out just so much, as far as limits allow, for so many seconds where there
+    /// is a lease; `None` does what comes.
     Force(Option<SignedPower>, Option<u32>),
 }
 
@@ -98,25 +106,29 @@ pub(crate) trait Physics: Send + 'static {
     fn command(&mut self, part: Part, command: Command);
 }
 
-/// When what parts were told ends by itself.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Leases(BTreeMap<Part, u64>);
+/// When what was told ends by itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Leases<K>(BTreeMap<K, u64>);
 
-impl Leases {
-    /// A part was told something at a second.
-    pub(crate) fn note(&mut self, part: Part, now: u64, lease: Option<u32>) {
+impl<K: Copy + Ord> Leases<K> {
+    pub(crate) const fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// Something was told at a second.
+    pub(crate) fn note(&mut self, what: K, now: u64, lease: Option<u32>) {
         match lease {
-            Some(seconds) => self.0.insert(part, now + u64::from(seconds)),
-            None => self.0.remove(&part),
+            Some(seconds) => self.0.insert(what, now + u64::from(seconds)),
+            None => self.0.remove(&what),
         };
     }
 
     /// Takes out the first lease that ends until a second.
-    pub(crate) fn take_until(&mut self, second: u64) -> Option<(Part, u64)> {
-        let (part, until) = self.0.iter().map(|(part, until)| (*part, *until)).min_by_key(|(_, at)| *at)?;
+    pub(crate) fn take_until(&mut self, second: u64) -> Option<(K, u64)> {
+        let (what, until) = self.0.iter().map(|(what, until)| (*what, *until)).min_by_key(|(_, at)| *at)?;
         (until <= second).then(|| {
-            self.0.remove(&part);
-            (part, until)
+            self.0.remove(&what);
+            (what, until)
         })
     }
 }

@@ -42,19 +42,6 @@ impl<P: Physics> Rack<P> {
         Arc::new(Self { live, units })
     }
 
-    /// From now on something is wrong with the device of a part, or no longer. `false`: there is none here.
-    pub(crate) fn inject(&self, part: Part, fault: Option<Fault>) -> bool {
-        let physics = self.live.present();
-        for unit in self.units.values() {
-            let mut unit = unit.lock().unwrap_or_else(PoisonError::into_inner);
-            if unit.part == part {
-                unit.inject(&*physics, fault);
-                return true;
-            }
-        }
-        false
-    }
-
     fn with<T>(&self, unit: u8, f: impl FnOnce(&mut Unit, &mut P) -> Answered<T>) -> Answered<T> {
         match self.units.get(&unit) {
             // What a gateway says of a unit that is not there.
@@ -62,6 +49,24 @@ impl<P: Physics> Rack<P> {
             Some(unit) => {
                 let mut physics = self.live.present();
                 f(&mut unit.lock().unwrap_or_else(PoisonError::into_inner), &mut *physics)
+            }
+        }
+    }
+}
+
+/// Units whose devices can be made faulty.
+pub(crate) trait Inject: Send + Sync {
+    /// From now on something is wrong with the device of a part, or no longer; nothing where it is not here.
+    fn inject(&self, part: Part, fault: Option<Fault>);
+}
+
+impl<P: Physics> Inject for Rack<P> {
+    fn inject(&self, part: Part, fault: Option<Fault>) {
+        let physics = self.live.present();
+        for unit in self.units.values() {
+            let mut unit = unit.lock().unwrap_or_else(PoisonError::into_inner);
+            if unit.part == part {
+                unit.inject(&*physics, fault);
             }
         }
     }

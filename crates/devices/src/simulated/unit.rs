@@ -66,6 +66,11 @@ impl Unit {
         self.since = fault.map(|fault| Since { fault, interval, registers, power });
     }
 
+    /// Whether it has a model.
+    pub(super) fn has(&self, table: &Table) -> bool {
+        self.models.iter().any(|model| model.id == table.id)
+    }
+
     pub(super) fn written(&self, table: &Table) -> Option<&[u16]> {
         self.set.get(&table.id).map(Vec::as_slice)
     }
