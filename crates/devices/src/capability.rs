@@ -190,4 +190,9 @@ pub trait FeederPanel: Send + Sync {
 
     /// The plans of a slot, by ascending connection point; those without a plan are left out.
     fn plans(&self, slot: Slot) -> Answer<'_, Vec<(ConnectionPoint, FeederPlan)>>;
+
+    /// Returns when the feeders have been told what is planned for now, or why they could not be.
+    fn applied(&self) -> Answer<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
 }

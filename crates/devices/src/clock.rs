@@ -68,6 +68,15 @@ impl Clock {
         };
         u64::try_from(scaled).unwrap_or(u64::MAX)
     }
+
+    /// How much real time passes in some ledger time; `None` for a manual clock, on which it depends on
+    /// the hand.
+    pub fn real_duration_of(&self, ledger_millis: u64) -> Option<Duration> {
+        let Self::System(map) = self else { return None };
+        let millis = u128::from(ledger_millis) * u128::from(map.rate_per.max(1));
+        let millis = millis / u128::from(map.rate.max(1));
+        Some(Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)))
+    }
 }
 
 impl Hand {

@@ -18,6 +18,7 @@ pub mod echonet;
 pub mod joules;
 pub mod modbus;
 pub mod mqtt;
+mod panel;
 pub mod plant;
 pub mod plant_registry;
 pub mod profile;
@@ -25,6 +26,8 @@ pub mod reading;
 pub mod registry;
 pub mod simulated;
 pub mod site;
+mod switch;
+pub mod watch;
 
 pub use address::DeviceAddress;
 pub use capability::{

@@ -5,8 +5,8 @@
 use serde::{Deserialize, Serialize};
 use wattbook_types::{Power, Timestamp};
 
-/// How a value came about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How a value came about; the later, the worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Quality {
     /// Read from the device.
@@ -17,6 +17,14 @@ pub enum Quality {
     Estimated,
     /// There is none.
     Missing,
+}
+
+impl Quality {
+    /// The worse of two: what is made of both is no better than either.
+    #[must_use]
+    pub fn worse(self, other: Self) -> Self {
+        self.max(other)
+    }
 }
 
 /// A value, when it was so, and how it came about.
@@ -31,6 +39,11 @@ impl<T> Reading<T> {
     /// A measured value.
     pub const fn measured(time: Timestamp, value: T) -> Self {
         Self { time, quality: Quality::Measured, value: Some(value) }
+    }
+
+    /// A value of any quality; missing where it is said to be.
+    pub fn new(time: Timestamp, quality: Quality, value: T) -> Self {
+        Self { time, quality, value: (quality != Quality::Missing).then_some(value) }
     }
 
     /// Word that there is no value for that time.

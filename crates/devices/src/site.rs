@@ -4,8 +4,17 @@
 //! here: drivers, and what is done with the devices.
 
 use crate::address::DeviceAddress;
+use crate::capability::{Battery, BatteryControl, Curtail, FeederPanel, FeederSwitch, Generator, Meter};
+use crate::driver::{Context, Driver, Open, Protection};
+use crate::panel::{End, Panel};
+use crate::reading::DeviceError;
+use crate::registry;
+use crate::switch::Switch;
+use crate::watch::{Computed, Notices, OfBattery, OfCounter, Others, Watch, WatchedBattery};
 use serde::{Deserialize, Serialize};
-use wattbook_types::ConnectionPoint;
+use std::fmt;
+use std::sync::Arc;
+use wattbook_types::{BatteryId, ConnectionPoint};
 
 /// The devices of a home.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,4 +55,210 @@ pub struct FeederAddress {
     pub connection_point: ConnectionPoint,
     /// Where it is.
     pub address: DeviceAddress,
+}
+
+/// A home's devices, opened.
+#[derive(Clone)]
+pub struct HomeSite {
+    /// Where the home joins its battery's terminals.
+    pub connection_point: ConnectionPoint,
+    /// What generates.
+    pub generator: Arc<dyn Generator>,
+    /// The same, where it can be told to give less.
+    pub curtail: Option<Arc<dyn Curtail>>,
+    /// Counts what was generated (`export`).
+    pub generation_meter: Arc<dyn Meter>,
+    /// Counts what was used (`import`).
+    pub consumption_meter: Arc<dyn Meter>,
+    /// Counts what was sent to the battery (`export`) and what arrived from it (`import`), at the home.
+    pub feeder_meter: Arc<dyn Meter>,
+    /// Counts what was taken from (`import`) and given to (`export`) the utility.
+    pub grid_meter: Arc<dyn Meter>,
+    /// Sends to and draws from the battery.
+    pub feeder: Arc<dyn FeederSwitch>,
+    /// What is or was wrong with the devices.
+    pub notices: Notices,
+    /// How each device is reached.
+    pub links: Vec<DeviceLink>,
+}
+
+/// A battery's devices, opened.
+#[derive(Clone)]
+pub struct StorageSite {
+    /// The battery's number.
+    pub id: BatteryId,
+    /// The battery and its own meter.
+    pub battery: Arc<dyn Battery>,
+    /// The same, where its power can be limited.
+    pub control: Option<Arc<dyn BatteryControl>>,
+    /// The feeders at the battery's end.
+    pub feeders: Arc<dyn FeederPanel>,
+    /// What is or was wrong with the devices.
+    pub notices: Notices,
+    /// How each device is reached.
+    pub links: Vec<DeviceLink>,
+}
+
+/// How a device is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceLink {
+    /// What it is, such as `feeder`.
+    pub what: &'static str,
+    /// Where it is.
+    pub address: DeviceAddress,
+    /// How the way to it is protected.
+    pub protection: Protection,
+}
+
+impl DeviceLink {
+    /// Whether who reaches the network can read or command the device: it is to be named, and isolated.
+    pub fn is_open(&self) -> bool {
+        self.protection == Protection::None
+    }
+}
+
+impl fmt::Display for DeviceLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = match self.protection {
+            Protection::Mutual => "encrypted, both ends authenticated",
+            Protection::Encrypted => "encrypted, only the device authenticated",
+            Protection::Loopback => "not protected, but on this machine",
+            Protection::None => {
+                "not protected: whoever reaches that network can read and command it; keep it on a network \
+                 of its own"
+            }
+        };
+        write!(f, "{} {}: {how}", self.what, self.address)
+    }
+}
+
+/// Opens a home's devices. Needs a tokio runtime, but no device to answer yet.
+///
+/// # Errors
+/// Where there is no such driver, or it does not drive what is wanted of it, or does not understand an
+/// address.
+pub fn open_home(
+    devices: &HomeDevices,
+    connection_point: ConnectionPoint,
+    context: &Context,
+) -> Result<HomeSite, DeviceError> {
+    let opener = Opener::new(context);
+    let generator_meter = devices.generation_meter.as_ref().unwrap_or(&devices.generator);
+    let generation = opener.meter("generation meter", generator_meter)?;
+    let feeder = opener.meter("feeder meter", &devices.feeder)?;
+    let grid = opener.meter("utility's meter", &devices.grid_meter)?;
+    let consumption_meter: Arc<dyn Meter> = match &devices.consumption_meter {
+        Some(address) => opener.meter("consumption meter", address)?,
+        None => {
+            let others = Others {
+                generation: Arc::clone(&generation),
+                feeder: Arc::clone(&feeder),
+                grid: Arc::clone(&grid),
+            };
+            Arc::new(Computed::new(format!("consumption of {connection_point}"), others, context))
+        }
+    };
+    let driver = registry::driver(&devices.generator)?;
+    let curtail = driver.curtail.map(|open| open(&devices.generator, context)).transpose()?;
+    let limiter = opener.open("feeder that can be limited", &devices.feeder, |driver| driver.feeder)?;
+    let mut links = vec![
+        link("generator", &devices.generator)?,
+        link("feeder", &devices.feeder)?,
+        link("utility's meter", &devices.grid_meter)?,
+    ];
+    for (what, address) in
+        [("generation meter", &devices.generation_meter), ("consumption meter", &devices.consumption_meter)]
+    {
+        links.extend(address.as_ref().map(|address| link(what, address)).transpose()?);
+    }
+    Ok(HomeSite {
+        connection_point,
+        generator: opener.open("generator", &devices.generator, |driver| driver.generator)?,
+        curtail,
+        generation_meter: generation,
+        consumption_meter,
+        feeder_meter: feeder,
+        grid_meter: grid,
+        feeder: Arc::new(Switch::new(limiter)),
+        notices: opener.notices,
+        links,
+    })
+}
+
+/// Opens a battery's devices, and takes its feeders over: nothing flows that is not planned. Needs a tokio
+/// runtime, but no device to answer yet.
+///
+/// # Errors
+/// As [`open_home`].
+pub fn open_storage(
+    devices: &StorageDevices,
+    id: BatteryId,
+    context: &Context,
+) -> Result<StorageSite, DeviceError> {
+    let opener = Opener::new(context);
+    let source = opener.open("battery", &devices.battery, |driver| driver.battery)?;
+    let counts = devices.meter.is_none();
+    let of = OfBattery { battery: Arc::clone(&source), counts };
+    let cell = Watch::new("battery", devices.battery.to_string(), of, context, &opener.notices);
+    cell.keep_sampling();
+    let meter = devices.meter.as_ref().map(|address| opener.meter("battery's meter", address)).transpose()?;
+    let battery = Arc::new(WatchedBattery::new(source, cell, meter));
+    let mut links = vec![link("battery", &devices.battery)?];
+    links.extend(devices.meter.as_ref().map(|address| link("battery's meter", address)).transpose()?);
+    let mut ends = Vec::new();
+    for FeederAddress { connection_point, address } in &devices.feeders {
+        if ends.iter().any(|end: &End| end.at == *connection_point) {
+            let why = format!("connection point {connection_point} has two feeders; it can have one");
+            return Err(DeviceError::Configuration(why));
+        }
+        let limiter = opener.open("feeder that can be limited", address, |driver| driver.feeder)?;
+        let meter = opener.meter("feeder meter", address)?;
+        ends.push(End { at: *connection_point, address: address.to_string(), limiter, meter });
+        links.push(link("feeder", address)?);
+    }
+    let driver = registry::driver(&devices.battery)?;
+    let control = driver.battery_control.map(|open| open(&devices.battery, context)).transpose()?;
+    let key = format!("feeders of battery {id}");
+    let feeders = Arc::new(Panel::new(key, ends, Arc::clone(&battery), context, &opener.notices));
+    Ok(StorageSite { id, battery, control, feeders, notices: opener.notices, links })
+}
+
+/// The link to a device.
+fn link(what: &'static str, address: &DeviceAddress) -> Result<DeviceLink, DeviceError> {
+    let protection = (registry::driver(address)?.protection)(address);
+    Ok(DeviceLink { what, address: address.clone(), protection })
+}
+
+/// Opens devices of one site.
+struct Opener<'a> {
+    context: &'a Context,
+    notices: Notices,
+}
+
+impl<'a> Opener<'a> {
+    fn new(context: &'a Context) -> Self {
+        Self { context, notices: Notices::default() }
+    }
+
+    fn open<T: ?Sized>(
+        &self,
+        what: &str,
+        address: &DeviceAddress,
+        pick: impl Fn(&Driver) -> Option<Open<T>>,
+    ) -> Result<Arc<T>, DeviceError> {
+        let driver = registry::driver(address)?;
+        let Some(open) = pick(driver) else {
+            let why = format!("{address}: {} drives no {what}", driver.scheme);
+            return Err(DeviceError::Configuration(why));
+        };
+        open(address, self.context)
+    }
+
+    /// A meter, watched.
+    fn meter(&self, name: &'static str, address: &DeviceAddress) -> Result<Arc<Watch>, DeviceError> {
+        let counter = self.open("meter", address, |driver| driver.counter)?;
+        let watch = Watch::new(name, address.to_string(), OfCounter(counter), self.context, &self.notices);
+        watch.keep_sampling();
+        Ok(watch)
+    }
 }

@@ -1,0 +1,30 @@
+//! Devices as they are to be believed: every meter and battery is watched, whatever its driver (P3).
+//!
+//! Always: registers that consumers see never go back and never gain what cannot have flowed; what is wrong
+//! with a device is told once, in words (`notice`); a slot whose end is not known well enough is missing.
+//! The rules in words are in docs/metering.md. Deliberately absent: what is done about a missing slot
+//! (crates `home` and `storage`).
+//!
+//! `device` is a watched device: `belief` judges its readings, `latches` finds what stood at the ends of
+//! slots, `sampler` takes readings by itself, `memory` keeps what is known across restarts. `battery` and
+//! `computed` are made of several.
+
+mod battery;
+mod belief;
+mod computed;
+mod device;
+mod latches;
+mod memory;
+pub mod notice;
+mod sampler;
+mod source;
+#[cfg(test)]
+mod tests;
+mod words;
+
+pub(crate) use battery::WatchedBattery;
+pub(crate) use computed::{Computed, Others};
+pub(crate) use device::Watch;
+pub(crate) use memory::{Found, Memory};
+pub use notice::{Notice, NoticeKind, Notices};
+pub(crate) use source::{OfBattery, OfCounter};
