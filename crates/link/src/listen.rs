@@ -53,7 +53,7 @@ pub struct Listener {
 
 enum Kind {
     Plain(TcpListener),
-    Tls { ready: mpsc::Receiver<Stream>, accepting: JoinHandle<()> },
+    Tls { link: Arc<Link>, ready: mpsc::Receiver<Stream>, accepting: JoinHandle<()> },
 }
 
 impl Drop for Listener {
@@ -97,14 +97,28 @@ impl Listener {
             return Err(io::Error::other(why));
         }
         let (done, ready) = mpsc::channel(READY);
-        let door = Arc::new(Door { link, certificate_required, bounds, of_one: Mutex::default(), done });
+        let door = Arc::new(Door {
+            link: link.clone(),
+            certificate_required,
+            bounds,
+            of_one: Mutex::default(),
+            done,
+        });
         let accepting = tokio::spawn(accept_all(listener, door));
-        Ok(Self { address, kind: Kind::Tls { ready, accepting } })
+        Ok(Self { address, kind: Kind::Tls { link, ready, accepting } })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// By which certificates it is protected.
+    pub fn link(&self) -> Option<&Arc<Link>> {
+        match &self.kind {
+            Kind::Plain(_) => None,
+            Kind::Tls { link, .. } => Some(link),
+        }
     }
 
     /// The next connection. May be dropped and asked again without losing one.

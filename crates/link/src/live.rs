@@ -86,6 +86,21 @@ impl Link {
         })
     }
 
+    /// The same for a part that is of use only with a certificate of its own role.
+    ///
+    /// # Errors
+    /// As [`Link::open`], or where the certificate is somebody else's.
+    pub fn open_as(role: Role, files: &Files, reader: SecretReader) -> Result<Arc<Self>, LinkError> {
+        let link = Self::open(files, reader)?;
+        match link.certificate().and_then(|certificate| certificate.role()) {
+            Some(found) if found != role => {
+                let what = format!("it is the certificate of {}, not of {}", found.words(), role.words());
+                Err(LinkError::new(&files.certificate, what))
+            }
+            _ => Ok(link),
+        }
+    }
+
     /// For who has no certificate and only wants to know whom he reaches.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ use tokio_rustls::server::TlsStream;
 #[derive(Clone, Debug)]
 pub struct Peer {
     address: SocketAddr,
+    is_protected: bool,
     proof: Option<Arc<Proof>>,
 }
 
@@ -31,9 +32,14 @@ struct Proof {
 }
 
 impl Peer {
-    /// Somebody without a certificate.
-    pub fn unknown(address: SocketAddr) -> Self {
-        Self { address, proof: None }
+    /// Somebody at a plain port.
+    pub fn plain(address: SocketAddr) -> Self {
+        Self { address, is_protected: false, proof: None }
+    }
+
+    /// Somebody at a protected port who showed no certificate.
+    pub(crate) fn unknown(address: SocketAddr) -> Self {
+        Self { address, is_protected: true, proof: None }
     }
 
     pub(crate) fn proven(
@@ -46,12 +52,17 @@ impl Peer {
             let generation = std::sync::atomic::AtomicU64::new(at);
             Arc::new(Proof { der, certificate, link, generation })
         });
-        Self { address, proof }
+        Self { address, is_protected: true, proof }
     }
 
     /// Where it connects from.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Whether what it sends is encrypted. A plain port is open to this machine only.
+    pub fn is_protected(&self) -> bool {
+        self.is_protected
     }
 
     /// Its identities as the authority confirmed them; none without a certificate.
@@ -101,7 +112,7 @@ pub(crate) enum Inner {
 impl Stream {
     /// A connection as it is, without protection.
     pub fn plain(stream: TcpStream, address: SocketAddr) -> Self {
-        Self { peer: Peer::unknown(address), inner: Inner::Plain(stream) }
+        Self { peer: Peer::plain(address), inner: Inner::Plain(stream) }
     }
 
     /// Who is at the other end.

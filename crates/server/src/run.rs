@@ -22,6 +22,8 @@ use tokio::task::JoinSet;
 use tracing::info;
 use wattbook_client::http::{ClientError, Storage};
 use wattbook_ledger::{GenesisError, Ledger};
+use wattbook_link::describe::{self, Described, Protection};
+use wattbook_link::{Link, LinkError, Listener, Role};
 use wattbook_setup::{ConfigError, Configuration, KeyError};
 use wattbook_types::BatteryId;
 
@@ -37,6 +39,9 @@ pub enum RunError {
     /// Its key cannot be used.
     #[error("key: {0}")]
     Key(#[from] KeyError),
+    /// Its certificates are not right.
+    #[error("tls: {0}")]
+    Link(#[from] LinkError),
     /// Its genesis is not right.
     #[error("genesis: {0}")]
     Genesis(#[from] GenesisError),
@@ -109,9 +114,11 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()> + Send) -> Res
     config.check_key(&key, &genesis).map_err(ConfigError::from)?;
     let peers = config.addresses(&genesis);
     let ledger = Arc::new(Ledger::new(genesis)?);
-    let storage = storage_sides(&config)?;
-    let listener =
-        TcpListener::bind(config.api).await.map_err(system(format!("listening at {}", config.api)))?;
+    let link = config.tls.as_ref().map(|files| Link::open_as(Role::Server, files, keyring.reader()));
+    let link = link.transpose()?;
+    let storage = storage_sides(&config, link.as_ref())?;
+    let listeners = listeners(&config, link.as_ref()).await?;
+    describe::log(&links(&config));
 
     let (handle, inlet) = consensus::channel();
     let store = Store::open(&config.data.join("ledger"))?;
@@ -130,7 +137,8 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()> + Send) -> Res
     let server = Arc::new(Server::new(node, handle, leader_timeout));
     info!(name = config.name, api = %config.api, "the server is up");
 
-    let end = attend(server, listener, storage, &running, stop).await;
+    let doors = Doors { link, listeners, storage };
+    let end = attend(server, doors, &running, stop).await;
     let stopped = tokio::task::spawn_blocking(move || running.stop());
     let stopped = stopped.await.unwrap_or_else(|error| Err(Fault::Engine(error.to_string())));
     end?;
@@ -139,15 +147,61 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()> + Send) -> Res
     Ok(())
 }
 
+/// The ways in and out, but for the other servers.
+struct Doors {
+    link: Option<Arc<Link>>,
+    listeners: Vec<Listener>,
+    storage: BTreeMap<BatteryId, Storage>,
+}
+
+/// Opens the ports of the HTTP side.
+async fn listeners(config: &Config, link: Option<&Arc<Link>>) -> Result<Vec<Listener>, RunError> {
+    let mut listeners = Vec::new();
+    for (address, link) in [(Some(config.api), link), (config.local, None)] {
+        let Some(address) = address else { continue };
+        let at = || system(format!("listening at {address}"));
+        let socket = TcpListener::bind(address).await.map_err(at())?;
+        let listener = match link {
+            // Who only reads needs no certificate.
+            Some(link) => Listener::protected(socket, link.clone(), false),
+            None => Listener::plain(socket),
+        };
+        listeners.push(listener.map_err(at())?);
+    }
+    Ok(listeners)
+}
+
+/// Every link of a server, with how it is protected.
+fn links(config: &Config) -> Vec<Described> {
+    let api = match config.tls {
+        Some(_) => Protection::ReadersUnknown,
+        None => Protection::ThisMachine,
+    };
+    let mut links = vec![Described::new(format!("interface at {}", config.api), api)];
+    links.extend(config.local.map(|at| Described::new(format!("pages at {at}"), Protection::ThisMachine)));
+    links.push(Described::new(format!("other servers, at {}", config.consensus), Protection::SigningKeys));
+    links.extend(config.storage.iter().map(|side| {
+        let what = format!("storage side of battery {}, {}", side.battery, side.url);
+        Described::community(what, side.url.starts_with("https:"))
+    }));
+    links
+}
+
 /// Runs the parts until `stop` completes or one of them ends.
 async fn attend(
     server: Arc<Server>,
-    listener: TcpListener,
-    storage: BTreeMap<BatteryId, Storage>,
+    doors: Doors,
     running: &consensus::Running,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), RunError> {
+    let Doors { link, listeners, storage } = doors;
     let mut parts: JoinSet<&'static str> = JoinSet::new();
+    if let Some(link) = link {
+        parts.spawn(async move {
+            link.watch().await;
+            "the watch over certificates"
+        });
+    }
     let (stopping, mut stopped) = watch::channel(false);
     let watched = server.clone();
     parts.spawn(async move {
@@ -165,7 +219,7 @@ async fn attend(
         dispatch::run(sending, storage).await;
         "dispatch"
     });
-    let answering = tokio::spawn(api::serve(server, listener, api::Limits::default(), async move {
+    let answering = tokio::spawn(api::serve(server, listeners, api::Limits::default(), async move {
         let _ = stopped.wait_for(|stopping| *stopping).await;
     }));
     let end = tokio::select! {
@@ -195,8 +249,11 @@ async fn tick(server: Arc<Server>) -> &'static str {
     }
 }
 
-fn storage_sides(config: &Config) -> Result<BTreeMap<BatteryId, Storage>, ClientError> {
-    config.storage.iter().map(|side| Ok((side.battery, Storage::new(&side.url)?))).collect()
+fn storage_sides(
+    config: &Config,
+    link: Option<&Arc<Link>>,
+) -> Result<BTreeMap<BatteryId, Storage>, ClientError> {
+    config.storage.iter().map(|side| Ok((side.battery, Storage::linked(&side.url, link)?))).collect()
 }
 
 fn consensus_config(

@@ -1,15 +1,17 @@
-//! What stands around every route: limits, counting, and that no error leaves without a problem document.
+//! What stands around every route: who may write, limits, counting, and that no error leaves without a
+//! problem document.
 
 use super::Api;
-use super::problem::Own;
+use super::problem::{ApiError, Own};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use wattbook_client::api::PROBLEM_JSON;
+use wattbook_link::{Failure, Peer};
 
 /// How many requests were answered, by route and status.
 #[derive(Default)]
@@ -39,12 +41,9 @@ pub(super) fn around(api: &Api, routes: Router<Api>) -> Router {
 
 async fn guard(State(api): State<Api>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("other", |path| path.as_str()).to_owned();
-    let response = match api.0.requests.try_acquire() {
-        Ok(_place) => match tokio::time::timeout(api.0.limits.request_time, next.run(request)).await {
-            Ok(response) => response,
-            Err(_) => Own::TimedOut.because("Send it again; what is sent twice counts once.").into_response(),
-        },
-        Err(_) => Own::Overloaded.because("Ask again in a moment, or another server.").into_response(),
+    let response = match may_come(&request) {
+        Ok(()) => answer(&api, request, next).await,
+        Err(refused) => refused.into_response(),
     };
     let mut response = with_problem(response);
     api.0.counters.count(&route, response.status());
@@ -52,6 +51,35 @@ async fn guard(State(api): State<Api>, request: Request, next: Next) -> Response
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// Anybody may read. Who writes shows a certificate of the community, or is on this machine.
+fn may_come(request: &Request) -> Result<(), ApiError> {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Ok(());
+    }
+    let refused = |why: &str| {
+        let why = format!("{why} Reading needs none. `[tls]` names the certificate that a part shows.");
+        Err(Own::CertificateRequired.because(why))
+    };
+    match request.extensions().get::<Peer>() {
+        Some(peer) if !peer.is_protected() => Ok(()),
+        Some(peer) if peer.role().is_some() => match peer.check() {
+            Ok(()) => Ok(()),
+            Err(error) => refused(&format!("Yours is good no more ({}).", Failure::of(&error).code())),
+        },
+        _ => refused("None was shown."),
+    }
+}
+
+async fn answer(api: &Api, request: Request, next: Next) -> Response {
+    match api.0.requests.try_acquire() {
+        Ok(_place) => match tokio::time::timeout(api.0.limits.request_time, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => Own::TimedOut.because("Send it again; what is sent twice counts once.").into_response(),
+        },
+        Err(_) => Own::Overloaded.because("Ask again in a moment, or another server.").into_response(),
+    }
 }
 
 /// An error that the framework itself made is turned into a problem document.

@@ -48,7 +48,8 @@ pub(super) async fn metrics(State(api): State<Api>, uri: Uri) -> Answer {
         .map(|((route, status), count)| (format!("{{route=\"{route}\",status=\"{status}\"}}"), *count));
     text.many("http_requests_total", "counter", "Requests answered.", requests);
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
-    Ok((kind, text.0 + &more).into_response())
+    let certificates = api.0.link.as_ref().map(|link| link.metrics()).unwrap_or_default();
+    Ok((kind, text.0 + &more + &certificates).into_response())
 }
 
 fn of_status(text: &mut Text, status: &ServerStatus) {

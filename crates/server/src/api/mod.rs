@@ -4,8 +4,9 @@
 //! Always: everything it says comes from a [`ServerView`]; every error under it is an RFC 9457 problem
 //! document (or a page that says the same); what a request may take is limited. The routes stand in one
 //! table (`routes`), from which both the router and the OpenAPI description are made, so that neither
-//! knows one that the other does not. Not here: what the answers mean (`wattbook_client::api`), how the
-//! node comes to them, and encryption of links.
+//! knows one that the other does not. Anybody may read; at a protected port only who shows a certificate of
+//! the community may write. Not here: what the answers mean (`wattbook_client::api`), how the node comes to
+//! them, and how connections are protected (crate `link`).
 
 mod answers;
 mod blocks;
@@ -27,9 +28,9 @@ use axum::Router;
 use guard::Counters;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use view::ServerView;
+use wattbook_link::{Link, Listener};
 
 /// What requests may take from a server, so that none can take everything (F24).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,18 +72,26 @@ struct Shared {
     limits: Limits,
     requests: Semaphore,
     streams: Arc<Semaphore>,
+    /// The certificates of the protected port, if there is one.
+    link: Option<Arc<Link>>,
     counters: Counters,
     /// Becomes true when the server stops: streams of events end then.
     stopping: watch::Receiver<bool>,
 }
 
 impl Api {
-    fn new(view: Arc<dyn ServerView>, limits: Limits, stopping: watch::Receiver<bool>) -> Self {
+    fn new(
+        view: Arc<dyn ServerView>,
+        limits: Limits,
+        link: Option<Arc<Link>>,
+        stopping: watch::Receiver<bool>,
+    ) -> Self {
         Self(Arc::new(Shared {
             view,
             requests: Semaphore::new(limits.requests),
             streams: Arc::new(Semaphore::new(limits.streams)),
             limits,
+            link,
             counters: Counters::default(),
             stopping,
         }))
@@ -104,14 +113,16 @@ impl Api {
     }
 }
 
-/// Answers requests at a listener until `stop` completes, then lets those that are being answered finish.
+/// Answers requests at ports until `stop` completes, then lets those that are being answered finish. What
+/// comes to a plain port may do everything: such a port is to be open to this machine only.
 pub async fn serve(
     view: Arc<dyn ServerView>,
-    listener: TcpListener,
+    listeners: Vec<Listener>,
     limits: Limits,
     stop: impl Future<Output = ()> + Send,
 ) {
     let (stopping, watched) = watch::channel(false);
-    let api = Api::new(view, limits, watched);
-    listen::run(&api, listener, stopping, stop).await;
+    let link = listeners.iter().find_map(|listener| listener.link().cloned());
+    let api = Api::new(view, limits, link, watched);
+    listen::run(&api, listeners, stopping, stop).await;
 }

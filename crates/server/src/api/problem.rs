@@ -35,6 +35,7 @@ macro_rules! own_problems {
 
 own_problems! {
     BadRequest = 400, "bad-request", false, "The request cannot be read.";
+    CertificateRequired = 403, "certificate-required", false, "Who writes shows a certificate of the community.";
     NotFound = 404, "not-found", false, "There is no such thing.";
     NoSuchRoute = 404, "no-such-route", false, "There is nothing at this address.";
     MethodNotAllowed = 405, "method-not-allowed", false, "This address does not answer this method.";

@@ -81,7 +81,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         method: "post",
         body: Some("SubmitRequest"),
-        errors: &[400, 409, 413, 415, 422],
+        errors: &[400, 403, 409, 413, 415, 422],
         ..read(
             "/api/v1/transactions",
             "submitTransaction",

@@ -5,6 +5,7 @@ use futures::future::BoxFuture;
 use std::sync::{Arc, Mutex, RwLock};
 use tokio::sync::{broadcast, oneshot, watch};
 use wattbook_client::api::*;
+use wattbook_link::{Link, Listener};
 use wattbook_server::api::view::{ListQuery, Readiness, ServerEvent, ServerView};
 use wattbook_server::api::{Limits, serve};
 use wattbook_types::block::{BlockHeader, PROTOCOL_VERSION};
@@ -269,9 +270,30 @@ impl Site {
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async { drop(stopped.await) };
-        let task = tokio::spawn(serve(fake.clone(), listener, limits, stopped));
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let listeners = vec![Listener::plain(listener).unwrap()];
+        let task = tokio::spawn(serve(fake.clone(), listeners, limits, stopped));
+        let client = client(wattbook_link::nobody());
         Self { fake, base, client, stop: Some(stop), task }
+    }
+
+    /// One with a protected port, whose base it gives, and a plain one beside it, whose base comes second.
+    /// Its client shows no certificate.
+    pub async fn protected(link: &Arc<Link>, anybody: &Link) -> (Self, String) {
+        let fake = Fake::new();
+        let sockets = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+        let [protected, plain] = sockets.map(|socket| {
+            socket.set_nonblocking(true).unwrap();
+            tokio::net::TcpListener::from_std(socket).unwrap()
+        });
+        let base = format!("https://{}", protected.local_addr().unwrap());
+        let local = format!("http://{}", plain.local_addr().unwrap());
+        let protected = Listener::protected(protected, link.clone(), false).unwrap();
+        let listeners = vec![protected, Listener::plain(plain).unwrap()];
+        let (stop, stopped) = oneshot::channel::<()>();
+        let stopped = async { drop(stopped.await) };
+        let task = tokio::spawn(serve(fake.clone(), listeners, Limits::default(), stopped));
+        let client = client(anybody.client(&[wattbook_link::Role::Server]));
+        (Self { fake, base, client, stop: Some(stop), task }, local)
     }
 
     pub fn stop(&mut self) {
@@ -281,6 +303,11 @@ impl Site {
     /// The state root that the server is at.
     pub fn fake_state_root(&self) -> String {
         self.fake.status().state_root.to_string()
+    }
+
+    /// The last height that the server is at.
+    pub fn fake_height(&self) -> u64 {
+        self.fake.height().number()
     }
 
     pub fn address(&self) -> &str {
@@ -295,6 +322,11 @@ impl Site {
         let request = self.client.post(format!("{}/api/v1/transactions", self.base));
         request.header("content-type", "application/json").body(body.into()).send().await.unwrap()
     }
+}
+
+/// A client by a configuration of crate `link`.
+pub fn client(tls: impl std::any::Any) -> reqwest::Client {
+    reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build().unwrap()
 }
 
 /// What a program sends that submits a transaction.

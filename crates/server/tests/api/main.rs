@@ -4,5 +4,6 @@ mod errors;
 mod events;
 mod fake;
 mod limits;
+mod links;
 mod openapi;
 mod pages;
