@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use wattbook_devices::DeviceConfig;
+use wattbook_devices::mqtt::Publishing;
 use wattbook_link::Files;
 use wattbook_setup::reach::{can_call, can_listen, each_once};
 use wattbook_setup::{Configuration, Keyring, Wrong};
@@ -46,6 +47,9 @@ pub struct Config {
     /// The certificates that protect its links.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Files>,
+    /// The MQTT broker on which the homes are shown, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mqtt: Option<Publishing>,
     /// The homes.
     pub homes: Vec<HomeConfig>,
 }
@@ -208,12 +212,16 @@ impl Configuration for Config {
             paths.extend([&mut tls.certificate, &mut tls.key, &mut tls.authority]);
             paths.extend(&mut tls.revoked);
         }
+        paths.extend(self.mqtt.iter_mut().flat_map(Publishing::paths));
         paths
     }
 
     fn check(&self) -> Result<(), Wrong> {
         let has_tls = self.tls.is_some();
         can_listen("listen", self.listen, has_tls)?;
+        if let Some(Err((key, why))) = self.mqtt.as_ref().map(Publishing::check) {
+            return Err(Wrong::new(format!("mqtt.{key}"), why));
+        }
         if self.servers.is_empty() {
             return Err(Wrong::new("servers", "there is none; requests would reach nobody"));
         }

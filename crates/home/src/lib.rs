@@ -15,6 +15,7 @@ pub mod control;
 pub mod forecast;
 pub mod home;
 pub mod http;
+pub mod mqtt;
 pub mod page;
 pub mod ports;
 pub mod record;

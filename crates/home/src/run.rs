@@ -22,6 +22,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use wattbook_client::http::{ClientError, Servers, Storage};
 use wattbook_client::outbox::{Outbox, OutboxError};
+use wattbook_devices::driver::Context;
 use wattbook_devices::{Clock, DeviceError, plant_registry as registry};
 use wattbook_setup::{ConfigError, Configuration, KeyError, Wrong, read_genesis};
 use wattbook_types::genesis::Role;
@@ -86,6 +87,10 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
     let parts = Parts::new(&config, &genesis, store, outbox).await?;
     let (stop, mut stopping) = tokio::sync::watch::channel(false);
     let app = parts.app.clone();
+    let context = Context::new(app.clock.clone(), genesis.rules.slot_length);
+    let mqtt = config.mqtt.as_ref();
+    // Shows the homes until the process ends; nothing waits for it.
+    let _shown = mqtt.map(|mqtt| crate::mqtt::start(mqtt, &app, &context)).transpose()?;
     let mut server = tokio::spawn(async move {
         let stopped = async move {
             let _ = stopping.wait_for(|stop| *stop).await;

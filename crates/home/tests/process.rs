@@ -151,6 +151,7 @@ fn home_config(
         utc_offset_minutes: 0,
         tls: None,
         mqtt: None,
+        mqtt: None,
         homes: vec![HomeConfig { key, device: device.clone(), ..config() }],
     }
 }

@@ -16,6 +16,7 @@ mod dispatch;
 mod http;
 mod lists;
 mod metrics;
+mod mqtt;
 mod planner;
 mod push;
 mod run;

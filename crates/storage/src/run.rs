@@ -18,6 +18,8 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use wattbook_client::http::{ClientError, Servers};
+use wattbook_devices::driver::Context;
+use wattbook_devices::mqtt::{Publisher, Publishing};
 use wattbook_devices::{Clock, DeviceError, StorageSite, plant_registry as registry};
 use wattbook_setup::{ConfigError, Configuration, KeyError, Wrong, read_genesis};
 use wattbook_types::{BatteryId, Genesis, SecretKey, Slot, Timestamp};
@@ -112,7 +114,10 @@ impl Parts {
 /// # Errors
 /// Where it cannot start, or its records cannot be kept any more.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-    let manager = Manager::start(Parts::of_config(&config)?).await?;
+    let mut manager = Manager::start(Parts::of_config(&config)?).await?;
+    if let Some(mqtt) = &config.mqtt {
+        manager.show(mqtt)?;
+    }
     tracing::info!(address = %manager.address(), "the storage manager listens");
     manager.run_until(shutdown).await
 }
@@ -120,6 +125,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
 /// A storage manager that runs.
 pub struct Manager {
     address: SocketAddr,
+    office: Arc<Office>,
+    shown: Option<Publisher>,
     tasks: JoinSet<StoreError>,
     stop: oneshot::Sender<()>,
     server: tokio::task::JoinHandle<()>,
@@ -143,9 +150,18 @@ impl Manager {
         tasks.spawn(keep_controlling(Arc::clone(&office), Arc::clone(&control)));
         tasks.spawn(push(Arc::clone(&office), Arc::clone(&clerk), link));
         let (stop, stopped) = oneshot::channel();
-        let desk = Arc::new(Desk { office, clerk, control });
+        let desk = Arc::new(Desk { office: Arc::clone(&office), clerk, control });
         let server = tokio::spawn(serve(listener, desk, stopped));
-        Ok(Self { address, tasks, stop, server })
+        Ok(Self { address, office, shown: None, tasks, stop, server })
+    }
+
+    /// Shows the battery on an MQTT broker for as long as the manager runs; nothing waits for it.
+    ///
+    /// # Errors
+    /// Where the configuration cannot be used. A broker that does not answer is none.
+    pub fn show(&mut self, config: &Publishing) -> Result<&Publisher, Error> {
+        let context = Context::new(self.office.clock.clone(), self.office.genesis.rules.slot_length);
+        Ok(self.shown.insert(crate::mqtt::start(config, &self.office, &context)?))
     }
 
     /// Where it listens.

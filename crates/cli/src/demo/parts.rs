@@ -98,6 +98,7 @@ fn storage(site: &Site, device: &DeviceConfig) -> Result<Part> {
         servers: site.server_urls(),
         devices: device.clone(),
         tls: None,
+        mqtt: None,
     };
     let file = write_config(&site.dir, "storage", &config)?;
     Ok(Part { name: "storage".to_owned(), command: "storage", config: file })
@@ -130,6 +131,7 @@ fn homes(site: &Site, device: &DeviceConfig) -> Result<Part> {
         utility: UtilityTariff::flat(UTILITY),
         utc_offset_minutes: 0,
         tls: None,
+        mqtt: None,
         homes: homes?,
     };
     let file = write_config(&site.dir, "homes", &config)?;
