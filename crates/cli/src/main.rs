@@ -6,6 +6,7 @@
 mod bench;
 mod demo;
 mod device;
+mod folder;
 mod list;
 mod logs;
 mod process;

@@ -156,10 +156,10 @@ async fn of_community(options: &Options) -> Result<()> {
     let servers = options.target.servers()?;
     let (community, prices) = futures::try_join!(servers.community(), servers.prices())?;
     let answers = futures::future::join_all(servers.each().into_iter().map(ask)).await;
-    let homes = match options.target.homes() {
-        Ok(homes) => homes.get("/api/v1/homes").await.unwrap_or_default(),
-        Err(_) => Vec::new(),
-    };
+    let mut homes: Vec<HomeSummary> = Vec::new();
+    for part in options.target.homes().unwrap_or_default() {
+        homes.extend(part.get::<Vec<HomeSummary>>("/api/v1/homes").await.unwrap_or_default());
+    }
     let everything = Everything { servers: answers, community, prices, homes };
     if options.json {
         return print_json(&everything);

@@ -1,13 +1,18 @@
-//! Which community a command talks to: a running demonstration, or servers that are named.
+//! Which community a command talks to: a running demonstration, one that was started by hand, or servers
+//! that are named.
 //!
-//! Always: who is not there is named together with what to do. Not here: what is asked.
+//! Always: who is not there is named together with what to do; over `https` only who has a certificate of
+//! the community is believed. Not here: what is asked.
 
+use crate::folder::Folder;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use wattbook_client::http::{Part, Servers};
+use wattbook_link::Link;
 use wattbook_types::AccountId;
 
 /// The file that a demonstration leaves in its folder, for finding it.
@@ -19,9 +24,15 @@ pub struct Target {
     /// The folder of a running demonstration
     #[arg(long, value_name = "DIR", default_value = "wattbook-demo")]
     dir: PathBuf,
-    /// A server to ask instead, such as http://127.0.0.1:8080; may be said several times
+    /// A server to ask instead, such as https://192.0.2.7:8443; may be said several times
     #[arg(long = "server", value_name = "URL")]
     servers: Vec<String>,
+    /// The folder of a community, or of one of its parties, as `wattbook init` writes it
+    #[arg(long, value_name = "DIR", conflicts_with = "dir")]
+    community: Option<PathBuf>,
+    /// The certificate of the community's authority, for believing servers by https
+    #[arg(long = "ca", value_name = "FILE", conflicts_with = "community", requires = "servers")]
+    authority: Option<PathBuf>,
 }
 
 /// A running demonstration.
@@ -52,15 +63,37 @@ impl Names {
 impl Target {
     /// The servers.
     pub fn servers(&self) -> Result<Servers> {
-        if self.servers.is_empty() {
-            return Ok(Servers::new(&self.demonstration()?.servers)?);
+        let link = self.link()?;
+        let named = match (&self.servers[..], &self.community) {
+            ([], Some(community)) => Folder::open(community)?.servers()?,
+            ([], None) => self.demonstration()?.servers,
+            (named, _) => named.to_vec(),
+        };
+        if link.is_none() && named.iter().any(|server| server.starts_with("https://")) {
+            bail!(
+                "over https only servers of a known community are believed: name its folder with --community, \
+                 or its authority's certificate with --ca"
+            );
         }
-        Ok(Servers::new(&self.servers)?)
+        Ok(Servers::linked(&named, link.as_ref())?)
+    }
+
+    /// By which certificates servers are believed. Whoever only asks needs none of his own.
+    fn link(&self) -> Result<Option<Arc<Link>>> {
+        let (authority, revoked) = match (&self.authority, &self.community) {
+            (Some(authority), _) => (authority.clone(), None),
+            (None, Some(community)) => {
+                let folder = Folder::open(community)?;
+                (folder.authority()?, folder.revoked())
+            }
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(Link::trusting(&authority, revoked.as_deref())?))
     }
 
     /// The homes' names: known in a demonstration only.
     pub fn names(&self) -> Names {
-        if !self.servers.is_empty() {
+        if !self.servers.is_empty() || self.community.is_some() {
             return Names::default();
         }
         let homes = self.demonstration().map(|found| found.homes_list).unwrap_or_default();
@@ -69,6 +102,9 @@ impl Target {
 
     /// The homes' own interface, for one that is there.
     pub fn home(&self, name: &str) -> Result<Part> {
+        if let Some(community) = &self.community {
+            return Folder::open(community)?.home(name);
+        }
         let found = self.demonstration()?;
         if !found.homes_list.iter().any(|home| home.name == name) {
             let names: Vec<&str> = found.homes_list.iter().map(|home| home.name.as_str()).collect();
@@ -77,16 +113,20 @@ impl Target {
         Ok(Part::new(&found.homes)?)
     }
 
-    /// The homes' own interface.
-    pub fn homes(&self) -> Result<Part> {
-        Ok(Part::new(&self.demonstration()?.homes)?)
+    /// The homes' own interfaces.
+    pub fn homes(&self) -> Result<Vec<Part>> {
+        match &self.community {
+            Some(community) => Folder::open(community)?.home_parts(),
+            None => Ok(vec![Part::new(&self.demonstration()?.homes)?]),
+        }
     }
 
     fn demonstration(&self) -> Result<Demonstration> {
         let marker = self.dir.join(MARKER);
         let text = std::fs::read_to_string(&marker).with_context(|| {
             format!(
-                "no demonstration in {}: start one with `wattbook demo`, or name its folder with --dir",
+                "no demonstration in {}: start one with `wattbook demo`, or name its folder with --dir (one \
+                 that was started by hand: --community)",
                 self.dir.display()
             )
         })?;

@@ -1,6 +1,6 @@
 //! `wattbook device drivers`: which drivers there are.
 
-use crate::table::table;
+use super::show;
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
@@ -38,8 +38,12 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         println!("{}", serde_json::to_string_pretty(&rows.collect::<Vec<_>>())?);
         return Ok(ExitCode::SUCCESS);
     }
-    let rows = rows.map(|row| vec![row.scheme.to_owned(), row.form.to_owned(), row.about.to_owned()]);
-    println!("{}", table(&["Driver", "Address", "What it drives"], &[], rows));
+    for row in rows {
+        let offers: Vec<_> = row.offers.iter().map(|offer| show::capability(*offer)).collect();
+        println!("{}: {}", row.scheme, row.about);
+        println!("  {}", row.form);
+        println!("  read as: {}\n", offers.join(", "));
+    }
     println!("To add one: docs/drivers.md");
     Ok(ExitCode::SUCCESS)
 }

@@ -29,7 +29,7 @@ pub struct Options {
 }
 
 /// Everything that was found out.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct Answer {
     target: String,
     /// Devices that a driver knows how to talk to.
@@ -60,8 +60,7 @@ struct Tried {
 /// Runs the command. Exit code 1 where nothing is there that can be used.
 pub async fn run(options: &Options) -> Result<ExitCode> {
     let context = context();
-    let mut answer =
-        Answer { target: options.target.clone(), found: Vec::new(), tried: Vec::new(), seen: Vec::new() };
+    let mut answer = Answer { target: options.target.clone(), ..Answer::default() };
     let place = if options.target.contains("://") {
         let address: DeviceAddress = options.target.parse()?;
         registry::driver(&address)?;
@@ -69,9 +68,7 @@ pub async fn run(options: &Options) -> Result<ExitCode> {
         (address.host().to_owned(), address.port())
     } else {
         let (host, port) = host_and_port(&options.target)?;
-        for candidates in DRIVERS.iter().map(|driver| candidates(driver.scheme, &host, port, options.units)) {
-            answer.look_until_silent(&candidates?, &context).await;
-        }
+        answer.search(&host, port, options.units, &context).await?;
         (host, port)
     };
     let usable = answer.found.iter().any(|found| !found.finding.offers.is_empty());
@@ -116,14 +113,34 @@ fn candidates(scheme: &str, host: &str, port: Option<u16>, units: u8) -> Result<
 }
 
 impl Answer {
+    /// Looks with every driver whose links need no certificates, which an address would have to name.
+    async fn search(&mut self, host: &str, port: Option<u16>, units: u8, context: &Context) -> Result<()> {
+        let mut looks = Vec::new();
+        for driver in DRIVERS {
+            let candidates = candidates(driver.scheme, host, port, units)?;
+            let plain = |address: &DeviceAddress| {
+                matches!((driver.protection)(address), Protection::Loopback | Protection::None)
+            };
+            if candidates.iter().all(plain) {
+                looks.push(Self::look_until_silent(candidates, context));
+            }
+        }
+        for seen in futures::future::join_all(looks).await {
+            self.found.extend(seen.found);
+            self.tried.extend(seen.tried);
+        }
+        Ok(())
+    }
+
     /// Looks at one after another until one is not even reached.
-    async fn look_until_silent(&mut self, candidates: &[DeviceAddress], context: &Context) {
+    async fn look_until_silent(candidates: Vec<DeviceAddress>, context: &Context) -> Self {
+        let mut answer = Self::default();
         for address in candidates {
-            let reached = self.look(address, context).await;
-            if !reached {
+            if !answer.look(&address, context).await {
                 break;
             }
         }
+        answer
     }
 
     /// Looks at an address; false where nobody answers there.
@@ -138,6 +155,12 @@ impl Answer {
             Err(error) => Err(error),
         };
         match looked {
+            // What has nothing of a device is none.
+            Ok(found) if found.finding.offers.is_empty() && found.finding.parts.is_empty() => {
+                let Finding { lacks, remarks, .. } = found.finding;
+                self.tried.push(Tried { address: found.address, why: [lacks, remarks].concat().join("; ") });
+                true
+            }
             Ok(found) => {
                 self.found.push(found);
                 true
