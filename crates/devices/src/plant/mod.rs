@@ -9,7 +9,7 @@
 //! appeared or vanished, `server` and `protocol` let processes talk to it.
 
 mod audit;
-mod echonet;
+pub(crate) mod echonet;
 mod lines;
 mod listen;
 pub(crate) mod lone;
@@ -24,7 +24,7 @@ mod world;
 pub(crate) mod tests;
 
 pub use audit::Imbalance;
-pub use echonet::{EchonetFace, EchonetNode, MeterFace};
+pub use echonet::{EchonetFace, EchonetNode, MeterFace, serve_echonet};
 pub(crate) use listen::address;
 pub use listen::{PlantListen, PlantTls};
 pub use server::{Plant, PlantDevice, PlantError};

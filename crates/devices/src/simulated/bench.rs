@@ -4,7 +4,7 @@
 //! moved by whole weeks to the present. Not here: whole communities (`plant`).
 
 use super::fault::Fault;
-use super::physics::{Nameplate, Part, Physics};
+use super::physics::{Part, Physics};
 use super::site::{Inject, Live, Rack};
 use super::unit::{Name, Unit};
 use super::{BATTERY_ALONE, GENERATOR, METER};
@@ -14,7 +14,10 @@ use crate::drivers::sunspec::tables::Table;
 use crate::modbus::{Guard, Server};
 use crate::plant::lone::LoneBattery;
 use crate::plant::physics::Devices;
-use crate::plant::{BatterySpec, HomeSpec, PlantError, PlantTls, World, WorldSpec, address};
+use crate::plant::{
+    BatterySpec, EchonetFace, EchonetNode, HomeSpec, MeterFace, PlantError, PlantTls, World, WorldSpec, address,
+    echonet,
+};
 use crate::profile::{Profiles, sample};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,7 +32,7 @@ const WEEK_MS: u64 = 7 * 86_400_000;
 const REPEATED_MS: u64 = 1_000 * 86_400_000;
 
 /// The home and the battery of a bench's world.
-const HOME: ConnectionPoint = ConnectionPoint::from_number(1);
+pub(crate) const HOME: ConnectionPoint = ConnectionPoint::from_number(1);
 const BATTERY: BatteryId = BatteryId::from_number(1);
 
 /// What a simulated device on a bench is made of.
@@ -45,16 +48,38 @@ pub struct Bench {
     pub profile: Option<(Profiles, usize)>,
     /// How a generator generates.
     pub kind: Generation,
+    /// What a battery can hold.
+    pub capacity: Energy,
+    /// What a battery takes in and gives out at most.
+    pub power: Power,
+    /// What it speaks.
+    pub language: Language,
+    /// Its unit, from 1 to 247, where it speaks Modbus.
+    pub unit: u8,
     /// Modbus/TCP Security in place of plain Modbus.
     pub tls: Option<PlantTls>,
+}
+
+/// What a simulated device speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Language {
+    /// SunSpec over Modbus TCP.
+    #[default]
+    SunSpec,
+    /// ECHONET Lite over UDP. Such a device shows no faults of registers.
+    Echonet,
 }
 
 /// A simulated device that runs. Stops when it is dropped.
 pub struct Running {
     address: DeviceAddress,
     part: Part,
-    rack: Arc<dyn Inject>,
-    server: Server,
+    served: Served,
+}
+
+enum Served {
+    SunSpec { rack: Arc<dyn Inject>, server: Server },
+    Echonet(EchonetNode),
 }
 
 impl Running {
@@ -65,12 +90,17 @@ impl Running {
 
     /// From now on something is wrong with its registers, or no longer.
     pub fn inject(&self, fault: Option<Fault>) {
-        self.rack.inject(self.part, fault);
+        if let Served::SunSpec { rack, .. } = &self.served {
+            rack.inject(self.part, fault);
+        }
     }
 
     /// Stops it: its port is free when this returns.
-    pub async fn stop(&self) {
-        self.server.stop().await;
+    pub async fn stop(self) {
+        match self.served {
+            Served::SunSpec { server, .. } => server.stop().await,
+            Served::Echonet(node) => node.stop().await,
+        }
     }
 }
 
@@ -86,8 +116,9 @@ pub async fn serve_generator(bench: Bench) -> Result<Running, PlantError> {
         Generation::Gas => options.push("kind=gas".to_owned()),
         Generation::Solar | Generation::Unstated => {}
     }
-    let (devices, nameplate) = bench.world(part)?;
-    bench.serve(devices, part, nameplate, "simulated generator", GENERATOR, options).await
+    let devices = bench.world()?;
+    let made = Made { part, model: "simulated generator", models: GENERATOR, face: EchonetFace::Solar };
+    bench.serve(devices, made, options).await
 }
 
 /// Serves a utility's meter of a home without a battery: models 1, 203 and interval registers.
@@ -96,24 +127,23 @@ pub async fn serve_generator(bench: Bench) -> Result<Running, PlantError> {
 /// As [`serve_generator`].
 pub async fn serve_meter(bench: Bench) -> Result<Running, PlantError> {
     let part = Part::Grid(HOME);
-    let (devices, nameplate) = bench.world(part)?;
-    bench.serve(devices, part, nameplate, "simulated meter", METER, Vec::new()).await
+    let face = EchonetFace::SmartMeter(MeterFace::default());
+    let devices = bench.world()?;
+    bench.serve(devices, Made { part, model: "simulated meter", models: METER, face }, Vec::new()).await
 }
 
-/// Serves a home's battery of 10 kWh and 5 kW: models 1, 701, 702, 704, 713, 802, 124 and interval
+/// Serves a home's battery, half full: models 1, 701, 702, 704, 713, 802, 124 and interval
 /// registers. It obeys 704 (`WSet`) and 124 (also rates below zero, which force the other way); told
 /// nothing, it takes in what the home has left over, and gives it what it lacks.
 ///
 /// # Errors
 /// As [`serve_generator`].
 pub async fn serve_battery(bench: Bench) -> Result<Running, PlantError> {
-    let home = bench.home()?;
-    let spec = battery(Energy::from_wh(5_000));
+    let (battery, [charge, discharge]) = bench.battery()?;
     let options = vec![
-        format!("charge_efficiency={}", spec.charge_efficiency.get()),
-        format!("discharge_efficiency={}", spec.discharge_efficiency.get()),
+        format!("charge_efficiency={}", charge.get()),
+        format!("discharge_efficiency={}", discharge.get()),
     ];
-    let battery = LoneBattery::new(spec, bench.clock.now(), bench.slot_length, Some(home));
     let (part, nameplate) = (battery.part(), battery.nameplate());
     bench.serve(battery, part, nameplate, "simulated battery", BATTERY_ALONE, options).await
 }
@@ -137,7 +167,33 @@ impl Bench {
     /// A bench with the sample's first home, plain Modbus and the usual half hours.
     pub fn new(listen: SocketAddr, clock: Clock) -> Self {
         let slot_length = SlotLength::from_seconds(1_800);
-        Self { listen, clock, slot_length, profile: None, kind: Generation::Solar, tls: None }
+        Self {
+            listen,
+            clock,
+            slot_length,
+            profile: None,
+            kind: Generation::Solar,
+            capacity: Energy::from_wh(10_000),
+            power: Power::from_watts(5_000),
+            language: Language::SunSpec,
+            unit: 1,
+            tls: None,
+        }
+    }
+
+    const fn battery(&self, stored: Energy) -> BatterySpec {
+        BatterySpec {
+            id: BATTERY,
+            capacity: self.capacity,
+            stored,
+            charge_limit: self.power,
+            discharge_limit: self.power,
+            charge_efficiency: PerMille::new(960),
+            discharge_efficiency: PerMille::new(960),
+            standing_loss_ppm_per_hour: 100,
+            import: MeterRegister::ZERO,
+            export: MeterRegister::ZERO,
+        }
     }
 
     fn home(&self) -> Result<(Profiles, usize), PlantError> {
@@ -152,7 +208,14 @@ impl Bench {
         Ok((profiles, home))
     }
 
-    fn world(&self, part: Part) -> Result<(Devices, Nameplate), PlantError> {
+    /// A battery that serves the home, and what of energy it keeps on the way in and on the way out.
+    pub(crate) fn battery(&self) -> Result<(LoneBattery, [PerMille; 2]), PlantError> {
+        let spec = bench.battery(Energy::from_wh(bench.capacity.wh() / 2));
+        let battery = LoneBattery::new(spec, self.clock.now(), self.slot_length, Some(self.home()?));
+        Ok((battery, [spec.charge_efficiency, spec.discharge_efficiency]))
+    }
+
+    pub(crate) fn world(&self, part: Part) -> Result<(Devices, Nameplate), PlantError> {
         let (profiles, profile) = self.home()?;
         let world = World::new(WorldSpec {
             start: self.clock.now(),
@@ -160,7 +223,7 @@ impl Bench {
             step_seconds: 60,
             remembered_slots: 2_048,
             profiles: Arc::new(profiles),
-            batteries: vec![battery(Energy::ZERO)],
+            batteries: vec![self.battery(Energy::ZERO)],
             homes: vec![HomeSpec {
                 connection_point: HOME,
                 battery: BATTERY,
@@ -171,30 +234,33 @@ impl Bench {
                 delivered: MeterRegister::ZERO,
             }],
         })?;
-        let devices = Devices::new(world);
-        let nameplate = devices.nameplate(part);
-        Ok((devices, nameplate))
+        Ok(Devices::new(world))
     }
 
     async fn serve<P: Physics>(
         self,
         physics: P,
-        part: Part,
-        nameplate: Nameplate,
-        model: &'static str,
-        models: &[&'static Table],
+        made: Made,
         options: Vec<String>,
     ) -> Result<Running, PlantError> {
+        let (at, part) = (self.listen, made.part);
+        let failed = |error| PlantError::Listen { at, error };
+        let nameplate = physics.nameplate(part);
+        if self.language == Language::Echonet {
+            let live = Live::new(physics, self.clock);
+            let node = echonet::serve(at, live, vec![((part, nameplate), made.face)]).await.map_err(failed)?;
+            let address = node.addresses().next().expect("the node has its one object");
+            return Ok(Running { address, part, served: Served::Echonet(node) });
+        }
         let guard = self.tls.as_ref().map(|tls| Guard::server(&tls.files)).transpose();
-        let name = Name { model, serial: "bench-1".to_owned() };
-        let unit = Unit::new(&physics, part, nameplate, name, models);
-        let rack = Rack::new(Live::new(physics, self.clock.clone()), [(1, unit)]);
-        let at = self.listen;
+        let name = Name { model: made.model, serial: "bench-1".to_owned() };
+        let unit = Unit::new(&physics, part, nameplate, name, made.models);
+        let rack = Rack::new(Live::new(physics, self.clock.clone()), [(self.unit, unit)]);
         let server = Server::start(at, guard.map_err(PlantError::Tls)?, Arc::clone(&rack) as _)
             .await
-            .map_err(|error| PlantError::Listen { at, error })?;
-        let address = address(self.tls.as_ref(), server.address(), 1, &options);
-        Ok(Running { address, part, rack, server })
+            .map_err(failed)?;
+        let address = address(self.tls.as_ref(), server.address(), self.unit, &options);
+        Ok(Running { address, part, served: Served::SunSpec { rack, server } })
     }
 }
 

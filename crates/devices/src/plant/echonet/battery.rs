@@ -122,8 +122,7 @@ impl Battery {
             DISCHARGE => Some(SignedPower::between(Power::ZERO, discharge)),
             _ => None,
         };
-        physics.command(self.part, Command::Limit(limits, None, None));
-        physics.command(self.part, Command::Force(forced, None));
+        physics.command(self.part, Command::Limit(limits, forced, None));
     }
 }
 

@@ -15,11 +15,11 @@ use super::server::{Plant, PlantDevice, PlantError};
 use crate::echonet::{Eoj, Frame, PORT, UtcOffset, bind_shared};
 use crate::simulated::physics::{Nameplate, Part, Physics};
 use crate::simulated::site::Live;
+use crate::simulated::{Bench, HOME};
 use answer::Answering;
 use battery::Battery;
 use smart_meter::SmartMeter;
 use solar::Solar;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::UdpSocket;
@@ -32,12 +32,7 @@ pub enum EchonetFace {
     /// Household solar power generation (class 0279).
     Solar,
     /// A storage battery (class 027D).
-    Battery {
-        /// What of energy that goes in is stored.
-        charge_efficiency: PerMille,
-        /// What of stored energy comes out.
-        discharge_efficiency: PerMille,
-    },
+    Battery,
     /// A low-voltage smart electric energy meter (class 0288).
     SmartMeter(MeterFace),
 }
@@ -110,45 +105,79 @@ impl Plant {
         listen: SocketAddr,
         devices: &[(PlantDevice, EchonetFace)],
     ) -> Result<EchonetNode, PlantError> {
-        let parts: Vec<_> = {
+        let served = {
             let physics = self.live.present();
-            let part = |device: PlantDevice| (device.part(), physics.nameplate(device.part()));
-            devices.iter().map(|(device, face)| (part(*device), *face)).collect()
+            let served = |(device, face): &(PlantDevice, EchonetFace)| {
+                let part = device.part();
+                let efficiency = match device {
+                    PlantDevice::Battery(id) => {
+                        let plate = physics.world.battery_nameplate(*id).ok();
+                        plate.map_or(NO_LOSS, |plate| [plate.charge_efficiency, plate.discharge_efficiency])
+                    }
+                    _ => NO_LOSS,
+                };
+                Served { part, nameplate: physics.nameplate(part), efficiency, face: *face }
+            };
+            devices.iter().map(served).collect()
         };
-        let live = Arc::clone(&self.live);
-        serve(listen, live, parts).await.map_err(|error| PlantError::Listen { at: listen, error })
+        serve(listen, Arc::clone(&self.live), served).await
     }
 }
 
-/// Serves parts of some physics as one node.
+/// Serves one device of a bench as an ECHONET Lite node: a home's generator, its battery, or the utility's
+/// meter, as `simulated` does over SunSpec.
 ///
 /// # Errors
-/// Where the address cannot be had.
-pub(crate) async fn serve<P: Physics>(
+/// Where the address cannot be had or the profile has no such home.
+pub async fn serve_echonet(bench: Bench, face: EchonetFace) -> Result<EchonetNode, PlantError> {
+    let (listen, clock) = (bench.listen, bench.clock.clone());
+    match face {
+        EchonetFace::Battery => {
+            let (battery, efficiency) = bench.battery()?;
+            let (part, nameplate) = (battery.part(), battery.nameplate());
+            let served = Served { part, nameplate, efficiency, face };
+            serve(listen, Live::new(battery, clock), vec![served]).await
+        }
+        EchonetFace::Solar | EchonetFace::SmartMeter(_) => {
+            let part = if face == EchonetFace::Solar { Part::Generator(HOME) } else { Part::Grid(HOME) };
+            let (devices, nameplate) = bench.world(part)?;
+            let served = Served { part, nameplate, efficiency: NO_LOSS, face };
+            serve(listen, Live::new(devices, clock), vec![served]).await
+        }
+    }
+}
+
+/// A part that a node serves.
+struct Served {
+    part: Part,
+    nameplate: Nameplate,
+    /// Of a battery: what of energy that goes in is stored, and what of that comes out.
+    efficiency: [PerMille; 2],
+    face: EchonetFace,
+}
+
+const NO_LOSS: [PerMille; 2] = [PerMille::new(1000); 2];
+
+/// Serves parts of some physics as one node.
+async fn serve<P: Physics>(
     listen: SocketAddr,
     live: Arc<Live<P>>,
-    parts: Vec<((Part, Nameplate), EchonetFace)>,
-) -> io::Result<EchonetNode> {
-    let socket = bind_shared(listen)?;
-    let address = socket.local_addr()?;
+    served: Vec<Served>,
+) -> Result<EchonetNode, PlantError> {
+    let failed = |error| PlantError::Listen { at: listen, error };
+    let socket = bind_shared(listen).map_err(failed)?;
+    let address = socket.local_addr().map_err(failed)?;
     let mut things: Vec<Box<dyn Thing<P>>> = Vec::new();
-    for ((part, nameplate), face) in parts {
-        let class = |thing: &dyn Thing<P>| thing.eoj().class();
-        let next = |class_wanted: u16| {
-            let before = things.iter().filter(|thing| class(thing.as_ref()) == class_wanted).count();
-            Eoj::new(class_wanted, u8::try_from(before + 1).unwrap_or(u8::MAX))
+    for Served { part, nameplate, efficiency, face } in served {
+        let next = |class: u16| {
+            let before = things.iter().filter(|thing| thing.eoj().class() == class).count();
+            Eoj::new(class, u8::try_from(before + 1).unwrap_or(u8::MAX))
         };
-        let thing: Box<dyn Thing<P>> = match face {
+        things.push(match face {
             EchonetFace::Solar => Box::new(Solar::new(next(solar::CLASS), part, nameplate)),
-            EchonetFace::Battery { charge_efficiency, discharge_efficiency } => Box::new(Battery::new(
-                next(battery::CLASS),
-                part,
-                nameplate,
-                [charge_efficiency, discharge_efficiency],
-            )),
+            EchonetFace::Battery => Box::new(Battery::new(next(battery::CLASS), part, nameplate, efficiency)),
             EchonetFace::SmartMeter(face) => Box::new(SmartMeter::new(next(smart_meter::CLASS), part, face)),
-        };
-        things.push(thing);
+        });
     }
     let objects = things.iter().map(|thing| thing.eoj()).collect();
     let server = tokio::spawn(listen_at(socket, address.port(), Answering::new(live, things)));
