@@ -4,7 +4,7 @@
 //! moved by whole weeks to the present. Not here: whole communities (`plant`).
 
 use super::fault::Fault;
-use super::physics::{Part, Physics};
+use super::physics::{Nameplate, Part, Physics};
 use super::site::{Inject, Live, Rack};
 use super::unit::{Name, Unit};
 use super::{BATTERY_ALONE, GENERATOR, METER};
@@ -14,10 +14,7 @@ use crate::drivers::sunspec::tables::Table;
 use crate::modbus::{Guard, Server};
 use crate::plant::lone::LoneBattery;
 use crate::plant::physics::Devices;
-use crate::plant::{
-    BatterySpec, EchonetFace, EchonetNode, HomeSpec, MeterFace, PlantError, PlantTls, World, WorldSpec, address,
-    echonet,
-};
+use crate::plant::{BatterySpec, HomeSpec, PlantError, PlantTls, World, WorldSpec, address};
 use crate::profile::{Profiles, sample};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -48,38 +45,22 @@ pub struct Bench {
     pub profile: Option<(Profiles, usize)>,
     /// How a generator generates.
     pub kind: Generation,
-    /// What a battery can hold.
+    /// What a battery can hold; it begins half full.
     pub capacity: Energy,
     /// What a battery takes in and gives out at most.
     pub power: Power,
-    /// What it speaks.
-    pub language: Language,
-    /// Its unit, from 1 to 247, where it speaks Modbus.
+    /// The unit of a device that speaks Modbus, from 1 to 247.
     pub unit: u8,
     /// Modbus/TCP Security in place of plain Modbus.
     pub tls: Option<PlantTls>,
-}
-
-/// What a simulated device speaks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Language {
-    /// SunSpec over Modbus TCP.
-    #[default]
-    SunSpec,
-    /// ECHONET Lite over UDP. Such a device shows no faults of registers.
-    Echonet,
 }
 
 /// A simulated device that runs. Stops when it is dropped.
 pub struct Running {
     address: DeviceAddress,
     part: Part,
-    served: Served,
-}
-
-enum Served {
-    SunSpec { rack: Arc<dyn Inject>, server: Server },
-    Echonet(EchonetNode),
+    rack: Arc<dyn Inject>,
+    server: Server,
 }
 
 impl Running {
@@ -90,17 +71,12 @@ impl Running {
 
     /// From now on something is wrong with its registers, or no longer.
     pub fn inject(&self, fault: Option<Fault>) {
-        if let Served::SunSpec { rack, .. } = &self.served {
-            rack.inject(self.part, fault);
-        }
+        self.rack.inject(self.part, fault);
     }
 
     /// Stops it: its port is free when this returns.
-    pub async fn stop(self) {
-        match self.served {
-            Served::SunSpec { server, .. } => server.stop().await,
-            Served::Echonet(node) => node.stop().await,
-        }
+    pub async fn stop(&self) {
+        self.server.stop().await;
     }
 }
 
@@ -116,9 +92,8 @@ pub async fn serve_generator(bench: Bench) -> Result<Running, PlantError> {
         Generation::Gas => options.push("kind=gas".to_owned()),
         Generation::Solar | Generation::Unstated => {}
     }
-    let devices = bench.world()?;
-    let made = Made { part, model: "simulated generator", models: GENERATOR, face: EchonetFace::Solar };
-    bench.serve(devices, made, options).await
+    let (devices, nameplate) = bench.world(part)?;
+    bench.serve(devices, part, nameplate, "simulated generator", GENERATOR, options).await
 }
 
 /// Serves a utility's meter of a home without a battery: models 1, 203 and interval registers.
@@ -127,9 +102,8 @@ pub async fn serve_generator(bench: Bench) -> Result<Running, PlantError> {
 /// As [`serve_generator`].
 pub async fn serve_meter(bench: Bench) -> Result<Running, PlantError> {
     let part = Part::Grid(HOME);
-    let face = EchonetFace::SmartMeter(MeterFace::default());
-    let devices = bench.world()?;
-    bench.serve(devices, Made { part, model: "simulated meter", models: METER, face }, Vec::new()).await
+    let (devices, nameplate) = bench.world(part)?;
+    bench.serve(devices, part, nameplate, "simulated meter", METER, Vec::new()).await
 }
 
 /// Serves a home's battery, half full: models 1, 701, 702, 704, 713, 802, 124 and interval
@@ -148,23 +122,9 @@ pub async fn serve_battery(bench: Bench) -> Result<Running, PlantError> {
     bench.serve(battery, part, nameplate, "simulated battery", BATTERY_ALONE, options).await
 }
 
-const fn battery(stored: Energy) -> BatterySpec {
-    BatterySpec {
-        id: BATTERY,
-        capacity: Energy::from_wh(10_000),
-        stored,
-        charge_limit: Power::from_watts(5_000),
-        discharge_limit: Power::from_watts(5_000),
-        charge_efficiency: PerMille::new(960),
-        discharge_efficiency: PerMille::new(960),
-        standing_loss_ppm_per_hour: 100,
-        import: MeterRegister::ZERO,
-        export: MeterRegister::ZERO,
-    }
-}
-
 impl Bench {
-    /// A bench with the sample's first home, plain Modbus and the usual half hours.
+    /// A bench with the sample's first home, a battery of 10 kWh and 5 kW, plain Modbus and the usual half
+    /// hours.
     pub fn new(listen: SocketAddr, clock: Clock) -> Self {
         let slot_length = SlotLength::from_seconds(1_800);
         Self {
@@ -175,24 +135,8 @@ impl Bench {
             kind: Generation::Solar,
             capacity: Energy::from_wh(10_000),
             power: Power::from_watts(5_000),
-            language: Language::SunSpec,
             unit: 1,
             tls: None,
-        }
-    }
-
-    const fn battery(&self, stored: Energy) -> BatterySpec {
-        BatterySpec {
-            id: BATTERY,
-            capacity: self.capacity,
-            stored,
-            charge_limit: self.power,
-            discharge_limit: self.power,
-            charge_efficiency: PerMille::new(960),
-            discharge_efficiency: PerMille::new(960),
-            standing_loss_ppm_per_hour: 100,
-            import: MeterRegister::ZERO,
-            export: MeterRegister::ZERO,
         }
     }
 
@@ -210,9 +154,24 @@ impl Bench {
 
     /// A battery that serves the home, and what of energy it keeps on the way in and on the way out.
     pub(crate) fn battery(&self) -> Result<(LoneBattery, [PerMille; 2]), PlantError> {
-        let spec = bench.battery(Energy::from_wh(bench.capacity.wh() / 2));
+        let spec = self.battery_holding(Energy::from_wh(self.capacity.wh() / 2));
         let battery = LoneBattery::new(spec, self.clock.now(), self.slot_length, Some(self.home()?));
         Ok((battery, [spec.charge_efficiency, spec.discharge_efficiency]))
+    }
+
+    const fn battery_holding(&self, stored: Energy) -> BatterySpec {
+        BatterySpec {
+            id: BATTERY,
+            capacity: self.capacity,
+            stored,
+            charge_limit: self.power,
+            discharge_limit: self.power,
+            charge_efficiency: PerMille::new(960),
+            discharge_efficiency: PerMille::new(960),
+            standing_loss_ppm_per_hour: 100,
+            import: MeterRegister::ZERO,
+            export: MeterRegister::ZERO,
+        }
     }
 
     pub(crate) fn world(&self, part: Part) -> Result<(Devices, Nameplate), PlantError> {
@@ -223,7 +182,7 @@ impl Bench {
             step_seconds: 60,
             remembered_slots: 2_048,
             profiles: Arc::new(profiles),
-            batteries: vec![self.battery(Energy::ZERO)],
+            batteries: vec![self.battery_holding(Energy::ZERO)],
             homes: vec![HomeSpec {
                 connection_point: HOME,
                 battery: BATTERY,
@@ -234,33 +193,30 @@ impl Bench {
                 delivered: MeterRegister::ZERO,
             }],
         })?;
-        Ok(Devices::new(world))
+        let devices = Devices::new(world);
+        let nameplate = devices.nameplate(part);
+        Ok((devices, nameplate))
     }
 
     async fn serve<P: Physics>(
         self,
         physics: P,
-        made: Made,
+        part: Part,
+        nameplate: Nameplate,
+        model: &'static str,
+        models: &[&'static Table],
         options: Vec<String>,
     ) -> Result<Running, PlantError> {
-        let (at, part) = (self.listen, made.part);
-        let failed = |error| PlantError::Listen { at, error };
-        let nameplate = physics.nameplate(part);
-        if self.language == Language::Echonet {
-            let live = Live::new(physics, self.clock);
-            let node = echonet::serve(at, live, vec![((part, nameplate), made.face)]).await.map_err(failed)?;
-            let address = node.addresses().next().expect("the node has its one object");
-            return Ok(Running { address, part, served: Served::Echonet(node) });
-        }
         let guard = self.tls.as_ref().map(|tls| Guard::server(&tls.files)).transpose();
-        let name = Name { model: made.model, serial: "bench-1".to_owned() };
-        let unit = Unit::new(&physics, part, nameplate, name, made.models);
+        let name = Name { model, serial: "bench-1".to_owned() };
+        let unit = Unit::new(&physics, part, nameplate, name, models);
         let rack = Rack::new(Live::new(physics, self.clock.clone()), [(self.unit, unit)]);
+        let at = self.listen;
         let server = Server::start(at, guard.map_err(PlantError::Tls)?, Arc::clone(&rack) as _)
             .await
-            .map_err(failed)?;
+            .map_err(|error| PlantError::Listen { at, error })?;
         let address = address(self.tls.as_ref(), server.address(), self.unit, &options);
-        Ok(Running { address, part, served: Served::SunSpec { rack, server } })
+        Ok(Running { address, part, rack, server })
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) mod site;
 pub(crate) mod unit;
 
 pub(crate) use bench::HOME;
-pub use bench::{Bench, Language, Running, serve_battery, serve_generator, serve_meter};
+pub use bench::{Bench, Running, serve_battery, serve_generator, serve_meter};
 pub use fault::{Fault, JUMP, NoSuchFault};
 
 use crate::drivers::sunspec::tables::{Table, battery, common, controls, der, interval, inverter, meter};
