@@ -95,7 +95,7 @@ fn watts(power: Power) -> i128 {
 
 fn name(unit: &Unit, image: &mut Image) {
     image.text("Mn", "wattbook").text("Md", unit.name.model).text("SN", &unit.name.serial);
-    image.text("Opt", "simulated").text("Vr", env!("CARGO_PKG_VERSION"));
+    image.text("Opt", "simulated").text("Vr", "1");
 }
 
 /// Voltages against the neutral, in tenths of a volt, and frequency, in hundredths of a hertz.

@@ -20,10 +20,14 @@ use wattbook_types::{SlotLength, Timestamp};
 /// How often a request is tried again because the connection was made anew meanwhile.
 const TRIES: usize = 3;
 
+/// A unit's number, and where its marker is said to be.
+type Place = (u8, Option<u16>);
+
 /// A host, with what was found of its units.
 struct Host {
     link: Link,
-    maps: Mutex<HashMap<u8, Arc<Map>>>,
+    /// By unit, and where it was looked for.
+    maps: Mutex<HashMap<Place, Arc<Map>>>,
 }
 
 /// A device.
@@ -60,21 +64,25 @@ impl Unit {
 
     /// As [`map`](Self::map), with what was seen where there are none.
     pub(super) async fn found(&self) -> Result<Arc<Map>, NotFound> {
-        if let Some(map) = self.maps().get(&self.options.unit) {
+        if let Some(map) = self.maps().get(&self.place()) {
             return Ok(Arc::clone(map));
         }
         let map = Arc::new(discover(&self.host.link, self.options.unit, self.options.base).await?);
-        self.maps().insert(self.options.unit, Arc::clone(&map));
+        self.maps().insert(self.place(), Arc::clone(&map));
         Ok(map)
     }
 
-    fn maps(&self) -> std::sync::MutexGuard<'_, HashMap<u8, Arc<Map>>> {
+    const fn place(&self) -> Place {
+        (self.options.unit, self.options.base)
+    }
+
+    fn maps(&self) -> std::sync::MutexGuard<'_, HashMap<Place, Arc<Map>>> {
         self.host.maps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks again whether the models are as they were. The connection that they belong to is gone.
     async fn look_again(&self, before: &Map) -> Result<(), DeviceError> {
-        self.maps().remove(&self.options.unit);
+        self.maps().remove(&self.place());
         let map = self.map().await?;
         if map.identity != before.identity {
             tracing::warn!(
