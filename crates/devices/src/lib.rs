@@ -20,7 +20,6 @@ pub mod modbus;
 pub mod mqtt;
 mod panel;
 pub mod plant;
-pub mod plant_registry;
 pub mod profile;
 pub mod reading;
 pub mod registry;
@@ -36,6 +35,8 @@ pub use capability::{
 };
 pub use clock::Clock;
 pub use driver::{Context, Driver};
-pub use plant_registry::{DeviceConfig, HomeSite, StorageSite};
 pub use reading::{DeviceError, Quality, Reading, SignedPower};
-pub use site::{FeederAddress, HomeDevices, StorageDevices};
+pub use site::{
+    DeviceLink, FeederAddress, HomeDevices, HomeSite, StorageDevices, StorageSite, open_home, open_storage,
+};
+pub use watch::{Notice, NoticeKind, Notices};

@@ -57,6 +57,64 @@ pub struct FeederAddress {
     pub address: DeviceAddress,
 }
 
+/// What a device must be able to do where it stands in a configuration.
+fn drives(address: &DeviceAddress, what: &str, can: impl Fn(&Driver) -> bool) -> Result<(), String> {
+    let driver = registry::driver(address).map_err(|error| error.to_string())?;
+    if can(driver) { Ok(()) } else { Err(format!("{address}: {} drives no {what}", driver.scheme)) }
+}
+
+impl HomeDevices {
+    /// Whether there are drivers for all of them.
+    ///
+    /// # Errors
+    /// The first key for which there is none, and why.
+    pub fn check(&self) -> Result<(), (String, String)> {
+        let meter = |driver: &Driver| driver.counter.is_some();
+        let at = |key: &str| {
+            let key = key.to_owned();
+            move |why| (key, why)
+        };
+        drives(&self.generator, "generator", |driver| driver.generator.is_some()).map_err(at("generator"))?;
+        let feeder = |driver: &Driver| meter(driver) && driver.feeder.is_some();
+        drives(&self.feeder, "feeder that counts and can be limited", feeder).map_err(at("feeder"))?;
+        drives(&self.grid_meter, "meter", meter).map_err(at("grid_meter"))?;
+        if self.generation_meter.is_none() {
+            drives(&self.generator, "generator that counts", meter).map_err(at("generator"))?;
+        }
+        for (key, address) in
+            [("generation_meter", &self.generation_meter), ("consumption_meter", &self.consumption_meter)]
+        {
+            address.as_ref().map_or(Ok(()), |address| drives(address, "meter", meter)).map_err(at(key))?;
+        }
+        Ok(())
+    }
+}
+
+impl StorageDevices {
+    /// Whether there are drivers for all of them, and no connection point has two feeders.
+    ///
+    /// # Errors
+    /// The first key for which there is none, and why.
+    pub fn check(&self) -> Result<(), (String, String)> {
+        let meter = |driver: &Driver| driver.counter.is_some();
+        let battery = drives(&self.battery, "battery", |driver| driver.battery.is_some());
+        battery.map_err(|why| ("battery".to_owned(), why))?;
+        let own = self.meter.as_ref().map_or(Ok(()), |address| drives(address, "meter", meter));
+        own.map_err(|why| ("meter".to_owned(), why))?;
+        for (number, feeder) in self.feeders.iter().enumerate() {
+            let can = |driver: &Driver| meter(driver) && driver.feeder.is_some();
+            let drives = drives(&feeder.address, "feeder that counts and can be limited", can);
+            drives.map_err(|why| (format!("feeders[{number}].address"), why))?;
+            let earlier = &self.feeders[..number];
+            if earlier.iter().any(|other| other.connection_point == feeder.connection_point) {
+                let why = format!("connection point {} has a feeder already", feeder.connection_point);
+                return Err((format!("feeders[{number}].connection_point"), why));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A home's devices, opened.
 #[derive(Clone)]
 pub struct HomeSite {
@@ -142,6 +200,7 @@ pub fn open_home(
     connection_point: ConnectionPoint,
     context: &Context,
 ) -> Result<HomeSite, DeviceError> {
+    devices.check().map_err(|(key, why)| DeviceError::Configuration(format!("{key}: {why}")))?;
     let opener = Opener::new(context);
     let generator_meter = devices.generation_meter.as_ref().unwrap_or(&devices.generator);
     let generation = opener.meter("generation meter", generator_meter)?;
@@ -195,6 +254,7 @@ pub fn open_storage(
     id: BatteryId,
     context: &Context,
 ) -> Result<StorageSite, DeviceError> {
+    devices.check().map_err(|(key, why)| DeviceError::Configuration(format!("{key}: {why}")))?;
     let opener = Opener::new(context);
     let source = opener.open("battery", &devices.battery, |driver| driver.battery)?;
     let counts = devices.meter.is_none();
@@ -207,10 +267,6 @@ pub fn open_storage(
     links.extend(devices.meter.as_ref().map(|address| link("battery's meter", address)).transpose()?);
     let mut ends = Vec::new();
     for FeederAddress { connection_point, address } in &devices.feeders {
-        if ends.iter().any(|end: &End| end.at == *connection_point) {
-            let why = format!("connection point {connection_point} has two feeders; it can have one");
-            return Err(DeviceError::Configuration(why));
-        }
         let limiter = opener.open("feeder that can be limited", address, |driver| driver.feeder)?;
         let meter = opener.meter("feeder meter", address)?;
         ends.push(End { at: *connection_point, address: address.to_string(), limiter, meter });

@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use wattbook_devices::DeviceConfig;
+use wattbook_devices::HomeDevices;
 use wattbook_devices::mqtt::Publishing;
 use wattbook_link::Files;
 use wattbook_setup::reach::{can_call, can_listen, each_once};
@@ -52,6 +52,9 @@ pub struct Config {
     pub mqtt: Option<Publishing>,
     /// The homes.
     pub homes: Vec<HomeConfig>,
+    /// The file's folder, where relative paths in addresses of devices begin.
+    #[serde(skip)]
+    pub folder: PathBuf,
 }
 
 /// Where the storage side of a battery listens.
@@ -75,7 +78,7 @@ pub struct HomeConfig {
     /// The number of the connection point where its feeder joins the battery.
     pub connection_point: ConnectionPoint,
     /// Its devices: meters, generator, and its end of the feeder.
-    pub device: DeviceConfig,
+    pub devices: HomeDevices,
     /// How it generates.
     #[serde(default = "solar")]
     pub generation: Generation,
@@ -205,7 +208,7 @@ impl Configuration for Config {
     const FILE: &'static str = "home.toml";
 
     fn paths(&mut self) -> Vec<&mut PathBuf> {
-        let mut paths = vec![&mut self.genesis, &mut self.data];
+        let mut paths = vec![&mut self.genesis, &mut self.data, &mut self.folder];
         paths.extend(&mut self.passphrase_file);
         paths.extend(self.homes.iter_mut().map(|home| &mut home.key));
         if let Some(tls) = &mut self.tls {
@@ -308,7 +311,7 @@ impl HomeConfig {
             let why = "it is more than a slot (1000): the last slot would not be known yet";
             return Err(Wrong::new("buy.lead_per_mille", why));
         }
-        Ok(())
+        self.devices.check().map_err(|(key, why)| Wrong::new(format!("devices.{key}"), why))
     }
 }
 

@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 use wattbook_client::http::{ClientError, Servers, Storage};
 use wattbook_client::outbox::{Outbox, OutboxError};
 use wattbook_devices::driver::Context;
-use wattbook_devices::{Clock, DeviceError, plant_registry as registry};
+use wattbook_devices::{Clock, DeviceError, open_home};
 use wattbook_setup::{ConfigError, Configuration, KeyError, Wrong, read_genesis};
 use wattbook_types::genesis::Role;
 use wattbook_types::{Genesis, Interval, SecretKey, SlotLength};
@@ -141,13 +141,20 @@ impl Parts {
         let servers = Servers::new(&config.servers)?;
         let storage = storage_sides(config)?;
         let keyring = config.keyring();
+        let clock = Clock::system(genesis.clock);
+        let mut context = Context::new(clock.clone(), genesis.rules.slot_length);
+        context.memory = Some(config.data.join("devices"));
+        context.folder.clone_from(&config.folder);
         let mut homes = BTreeMap::new();
         let mut controllers = Vec::new();
         for home_config in &config.homes {
             let identity = identity(home_config, keyring.signing_key(&home_config.key)?, genesis)?;
             let battery = identity.feeder.battery;
             let storage = storage.get(&battery).cloned().expect("checked with the genesis");
-            let site = registry::open_home(&home_config.device, home_config.connection_point)?;
+            let site = open_home(&home_config.devices, home_config.connection_point, &context)?;
+            for link in site.links.iter().filter(|link| link.is_open()) {
+                tracing::warn!(home = home_config.name, "{link}");
+            }
             let remembered = store.remembered(&home_config.name)?;
             let utility = (config.utility.clone(), config.utc_offset_minutes);
             let home = Home::new(home_config, identity, genesis, utility, remembered);
@@ -166,7 +173,6 @@ impl Parts {
         }
         let all: Vec<_> = homes.values().cloned().collect();
         let trader = Trader::new(&all, Arc::new(servers.clone()), recorder.clone(), post.clone());
-        let clock = Clock::system(genesis.clock);
         let app = App { homes: Arc::new(homes), trader: Arc::new(trader), store, recorder, post, clock };
         Ok(Self { app, controllers, outbox, servers, genesis: genesis.clone() })
     }

@@ -5,14 +5,15 @@
 //! from the words here. Not here: reading the file (crate `setup`); what devices are (crate `devices`).
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use wattbook_devices::DeviceConfig;
+use wattbook_devices::StorageDevices;
 use wattbook_devices::mqtt::Publishing;
 use wattbook_link::Files;
 use wattbook_setup::reach::{can_call, can_listen, each_once};
 use wattbook_setup::{Configuration, Keyring, Wrong};
-use wattbook_types::{BatteryId, Genesis, SecretKey};
+use wattbook_types::{BatteryId, ConnectionPoint, Genesis, SecretKey};
 
 /// Everything that the storage manager of one battery needs to know.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -37,20 +38,23 @@ pub struct Config {
     /// tried; plain `http` on this machine only.
     pub servers: Vec<String>,
     /// The battery and its end of every feeder.
-    pub devices: DeviceConfig,
+    pub devices: StorageDevices,
     /// The certificates that protect its links.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Files>,
     /// The MQTT broker on which the battery is shown, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mqtt: Option<Publishing>,
+    /// The file's folder, where relative paths in addresses of devices begin.
+    #[serde(skip)]
+    pub folder: PathBuf,
 }
 
 impl Configuration for Config {
     const FILE: &'static str = "storage.toml";
 
     fn paths(&mut self) -> Vec<&mut PathBuf> {
-        let mut paths = vec![&mut self.genesis, &mut self.key, &mut self.data];
+        let mut paths = vec![&mut self.genesis, &mut self.key, &mut self.data, &mut self.folder];
         paths.extend(&mut self.passphrase_file);
         if let Some(tls) = &mut self.tls {
             paths.extend([&mut tls.certificate, &mut tls.key, &mut tls.authority]);
@@ -73,7 +77,7 @@ impl Configuration for Config {
         for (number, url) in self.servers.iter().enumerate() {
             can_call(&format!("servers[{number}]"), url, has_tls)?;
         }
-        Ok(())
+        self.devices.check().map_err(|(key, why)| Wrong::new(format!("devices.{key}"), why))
     }
 
     fn genesis_file(&self) -> Option<&Path> {
@@ -81,12 +85,29 @@ impl Configuration for Config {
     }
 
     fn check_community(&self, genesis: &Genesis) -> Result<(), Wrong> {
-        if genesis.batteries.iter().any(|battery| battery.id == self.battery) {
-            return Ok(());
+        if !genesis.batteries.iter().any(|battery| battery.id == self.battery) {
+            let known: Vec<_> = genesis.batteries.iter().map(|battery| battery.id.to_string()).collect();
+            let why = format!("the community has no battery {}; it has {}", self.battery, known.join(", "));
+            return Err(Wrong::new("battery", why));
         }
-        let known: Vec<_> = genesis.batteries.iter().map(|battery| battery.id.to_string()).collect();
-        let why = format!("the community has no battery {}; it has {}", self.battery, known.join(", "));
-        Err(Wrong::new("battery", why))
+        let points = genesis.connection_points.iter().filter(|point| point.battery == self.battery);
+        let points: BTreeSet<_> = points.map(|point| point.id).collect();
+        for (number, feeder) in self.devices.feeders.iter().enumerate() {
+            if !points.contains(&feeder.connection_point) {
+                let why = format!("no connection point {} joins this battery", feeder.connection_point);
+                return Err(Wrong::new(format!("devices.feeders[{number}].connection_point"), why));
+            }
+        }
+        let has = |point: &ConnectionPoint| {
+            self.devices.feeders.iter().any(|feeder| feeder.connection_point == *point)
+        };
+        match points.iter().find(|point| !has(point)) {
+            Some(point) => {
+                let why = format!("the feeder of connection point {point}, which joins this battery, is missing");
+                Err(Wrong::new("devices.feeders", why))
+            }
+            None => Ok(()),
+        }
     }
 }
 

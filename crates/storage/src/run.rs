@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use wattbook_client::http::{ClientError, Servers};
 use wattbook_devices::driver::Context;
 use wattbook_devices::mqtt::{Publisher, Publishing};
-use wattbook_devices::{Clock, DeviceError, StorageSite, plant_registry as registry};
+use wattbook_devices::{Clock, DeviceError, StorageSite, open_storage};
 use wattbook_setup::{ConfigError, Configuration, KeyError, Wrong, read_genesis};
 use wattbook_types::{BatteryId, Genesis, SecretKey, Slot, Timestamp};
 
@@ -96,11 +96,15 @@ impl Parts {
         let keyring = config.keyring();
         let key = keyring.signing_key(&config.key)?;
         config.check_key(&key, &genesis).map_err(ConfigError::from)?;
+        let clock = Clock::system(genesis.clock);
+        let mut context = Context::new(clock.clone(), genesis.rules.slot_length);
+        context.memory = Some(config.data.join("devices"));
+        context.folder.clone_from(&config.folder);
         Ok(Self {
             battery: config.battery,
             key,
-            clock: Clock::system(genesis.clock),
-            site: registry::open_storage(&config.devices, config.battery)?,
+            clock,
+            site: open_storage(&config.devices, config.battery, &context)?,
             data: config.data.clone(),
             ledger: Arc::new(Servers::new(&config.servers)?),
             listen: config.listen,
@@ -142,6 +146,9 @@ impl Manager {
         let listener =
             TcpListener::bind(listen).await.map_err(|source| Error::Listen { address: listen, source })?;
         let address = listener.local_addr().unwrap_or(listen);
+        for link in parts.site.links.iter().filter(|link| link.is_open()) {
+            tracing::warn!("{link}");
+        }
         let office = Arc::new(open_office(parts)?);
         let clerk = Arc::new(Clerk::new(Arc::clone(&office))?);
         let control = Arc::new(Control::new(Arc::clone(&office)));

@@ -2,10 +2,9 @@
 
 use super::children::Part;
 use super::site::{ServerSite, Site, url, write_config};
-use anyhow::Result;
-use std::net::SocketAddr;
+use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
-use wattbook_devices::DeviceConfig;
+use wattbook_devices::plant::Plant;
 use wattbook_home::config::{HomeConfig, StorageAddress, UtilityTariff};
 use wattbook_server::config::{Peer, StorageSide};
 use wattbook_setup::key_file::write_signing_key;
@@ -18,11 +17,10 @@ const UTILITY: Price = Price::from_milli_per_kwh(320);
 const LEADER_TIMEOUT_MS: u64 = 250;
 
 /// Writes all configurations and says what to start, in order.
-pub fn prepare(site: &Site, plant: SocketAddr) -> Result<Vec<Part>> {
-    let device = DeviceConfig { driver: "plant".to_owned(), address: plant.to_string() };
+pub fn prepare(site: &Site, plant: &Plant) -> Result<Vec<Part>> {
     let mut parts = servers(site)?;
-    parts.push(storage(site, &device)?);
-    parts.push(homes(site, &device)?);
+    parts.push(storage(site, plant)?);
+    parts.push(homes(site, plant)?);
     Ok(parts)
 }
 
@@ -87,30 +85,35 @@ fn write_key(dir: &Path, folder: &str, name: &str, seed: &[u8; 32]) -> Result<Pa
     Ok(file)
 }
 
-fn storage(site: &Site, device: &DeviceConfig) -> Result<Part> {
+fn storage(site: &Site, plant: &Plant) -> Result<Part> {
+    let battery = site.genesis.batteries[0].id;
+    let devices = plant.storage(battery).context("the simulated world has no such battery")?;
     let config = wattbook_storage::Config {
         genesis: site.genesis_file(),
-        battery: site.genesis.batteries[0].id,
+        battery,
         key: write_key(&site.dir, "storage", "storage", &site.storage.seed)?,
         passphrase_file: None,
         listen: site.storage.http,
         data: site.dir.join("storage/data"),
         servers: site.server_urls(),
-        devices: device.clone(),
+        devices: devices.clone(),
         tls: None,
         mqtt: None,
+        folder: site.dir.join("storage"),
     };
     let file = write_config(&site.dir, "storage", &config)?;
     Ok(Part { name: "storage".to_owned(), command: "storage", config: file })
 }
 
-fn homes(site: &Site, device: &DeviceConfig) -> Result<Part> {
+fn homes(site: &Site, plant: &Plant) -> Result<Part> {
     let home = |((name, seed), number): (&(String, [u8; 32]), u32)| -> Result<HomeConfig> {
+        let connection_point = ConnectionPoint::from_number(number);
+        let devices = plant.home(connection_point).context("the simulated world has no such home")?;
         Ok(HomeConfig {
             name: name.clone(),
             key: write_key(&site.dir, "homes", name, seed)?,
-            connection_point: ConnectionPoint::from_number(number),
-            device: device.clone(),
+            connection_point,
+            devices: devices.clone(),
             generation: wattbook_types::transaction::Generation::Solar,
             feeder_limit: wattbook_types::Power::from_watts(20_000),
             sell: Default::default(),
@@ -133,6 +136,7 @@ fn homes(site: &Site, device: &DeviceConfig) -> Result<Part> {
         tls: None,
         mqtt: None,
         homes: homes?,
+        folder: site.dir.join("homes"),
     };
     let file = write_config(&site.dir, "homes", &config)?;
     Ok(Part { name: "homes".to_owned(), command: "home", config: file })

@@ -18,7 +18,7 @@ use wattbook_client::events::{Event, Events};
 use wattbook_client::http::{Servers, Storage};
 use wattbook_devices::bound::most_covered;
 use wattbook_devices::clock::Clock;
-use wattbook_devices::plant::{Plant, WorldSpec};
+use wattbook_devices::plant::{Plant, PlantListen, WorldSpec};
 use wattbook_devices::profile::reader::{self, Fill, Gaps};
 use wattbook_devices::profile::{HomeProfile, Profiles, sample};
 use wattbook_types::{AccountId, Balance, Energy, Height, Interval, Timestamp};
@@ -106,9 +106,9 @@ impl Demo {
         let site = Site::make(options, &profiles)?;
         let clock = Clock::system(site.genesis.clock);
         let spec = WorldSpec::of_genesis(&site.genesis, profiles)?;
-        let plant = Plant::start(spec.clone(), clock.clone(), "127.0.0.1:0".parse()?).await?;
+        let plant = Plant::start(spec.clone(), clock.clone(), PlantListen::loopback()).await?;
         let mut children = Children::new(site.logs(), Duration::from_secs(options.restart_after));
-        for part in parts::prepare(&site, plant.address())? {
+        for part in parts::prepare(&site, &plant)? {
             let name = part.name.clone();
             children.start(part).with_context(|| format!("starting {name}"))?;
         }

@@ -2,5 +2,4 @@
 
 pub mod echonet;
 pub mod mqtt;
-pub mod plant;
 pub mod sunspec;

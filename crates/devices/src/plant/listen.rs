@@ -21,7 +21,6 @@ pub struct PlantListen {
     pub storages: BTreeMap<BatteryId, SocketAddr>,
     /// Modbus/TCP Security in place of plain Modbus.
     pub tls: Option<PlantTls>,
-    pub(super) lines: Option<SocketAddr>,
 }
 
 /// How the devices of a simulated world are protected.
@@ -41,7 +40,7 @@ impl PlantListen {
 
     /// Ports of the system's choice on an address.
     pub const fn on(address: IpAddr) -> Self {
-        Self { address, homes: BTreeMap::new(), storages: BTreeMap::new(), tls: None, lines: None }
+        Self { address, homes: BTreeMap::new(), storages: BTreeMap::new(), tls: None }
     }
 
     pub(super) fn home(&self, at: ConnectionPoint) -> SocketAddr {
@@ -72,12 +71,6 @@ impl PlantListen {
 impl From<IpAddr> for PlantListen {
     fn from(address: IpAddr) -> Self {
         Self::on(address)
-    }
-}
-
-impl From<SocketAddr> for PlantListen {
-    fn from(address: SocketAddr) -> Self {
-        Self { lines: Some(address), ..Self::on(address.ip()) }
     }
 }
 

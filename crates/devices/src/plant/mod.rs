@@ -6,15 +6,14 @@
 //! decision.
 //!
 //! `world` holds the parts and their clock, `step` moves energy for some seconds, `audit` checks that none
-//! appeared or vanished, `server` and `protocol` let processes talk to it.
+//! appeared or vanished, `server` lets
+//! processes talk to it.
 
 mod audit;
 pub(crate) mod echonet;
-mod lines;
 mod listen;
 pub(crate) mod lone;
 pub(crate) mod physics;
-pub mod protocol;
 mod server;
 mod spec;
 mod step;

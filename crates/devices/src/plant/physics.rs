@@ -32,7 +32,8 @@ impl Devices {
         match part {
             Part::Generator(at) => {
                 let (kind, rating) = self.world.generator(at).unwrap_or((Generation::Unstated, Power::ZERO));
-                Nameplate { kind, ..plain(rating) }
+                // A roof without panels has an inverter all the same; a rating of nothing says nothing.
+                Nameplate { kind, ..plain(rating.max(Power::from_watts(1))) }
             }
             Part::Battery(id) => self.battery(id),
             Part::Feeder(at) | Part::Port(at) | Part::Grid(at) | Part::Consumption(at) => {

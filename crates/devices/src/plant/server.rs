@@ -46,15 +46,11 @@ struct Inner {
     homes: BTreeMap<ConnectionPoint, HomeDevices>,
     storages: BTreeMap<BatteryId, StorageDevices>,
     stepping: JoinHandle<()>,
-    lines: Option<(SocketAddr, tokio::sync::Mutex<JoinHandle<()>>)>,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         self.stepping.abort();
-        if let Some((_, lines)) = &mut self.lines {
-            lines.get_mut().abort();
-        }
     }
 }
 
@@ -81,19 +77,11 @@ pub enum PlantError {
 }
 
 impl Plant {
-    /// As `start_at`, and answers JSON lines at an address, until everything speaks SunSpec.
-    ///
-    /// # Errors
-    /// As `start_at`.
-    pub async fn start(spec: WorldSpec, clock: Clock, listen: SocketAddr) -> Result<Self, PlantError> {
-        Self::start_at(spec, clock, listen.into()).await
-    }
-
     /// Starts a world and its devices. Needs a tokio runtime.
     ///
     /// # Errors
     /// Where the specification is contradictory or a port is taken.
-    pub async fn start_at(spec: WorldSpec, clock: Clock, listen: PlantListen) -> Result<Self, PlantError> {
+    pub async fn start(spec: WorldSpec, clock: Clock, listen: PlantListen) -> Result<Self, PlantError> {
         listen.check(&spec)?;
         let live = Live::new(Devices::new(World::new(spec.clone())?), clock);
         let mut starting = Starting {
@@ -120,22 +108,8 @@ impl Plant {
             storages.insert(battery.id, starting.storage(battery.id, &feeders, efficiency).await?);
         }
         let stepping = tokio::spawn(step(Arc::clone(&live)));
-        let lines = match starting.listen.lines {
-            None => None,
-            Some(at) => {
-                let failed = |error| PlantError::Listen { at, error };
-                let listener = tokio::net::TcpListener::bind(at).await.map_err(failed)?;
-                let address = listener.local_addr().map_err(failed)?;
-                Some((address, tokio::spawn(super::lines::serve(listener, Arc::clone(&live))).into()))
-            }
-        };
         let Starting { racks, servers, .. } = starting;
-        Ok(Self { live, inner: Arc::new(Inner { racks, servers, homes, storages, stepping, lines }) })
-    }
-
-    /// Where it answers JSON lines, until everything speaks SunSpec.
-    pub fn address(&self) -> SocketAddr {
-        self.inner.lines.as_ref().expect("started with a socket's address").0
+        Ok(Self { live, inner: Arc::new(Inner { racks, servers, homes, storages, stepping }) })
     }
 
     /// The devices of a home, as its configuration names them.
@@ -153,14 +127,6 @@ impl Plant {
     pub async fn stop(&self) {
         for server in &self.inner.servers {
             server.stop().await;
-        }
-        if let Some((_, lines)) = &self.inner.lines {
-            let mut lines = lines.lock().await;
-            lines.abort();
-            if !lines.is_finished() {
-                // What it returns says only that it was stopped.
-                let _ = (&mut *lines).await;
-            }
         }
     }
 

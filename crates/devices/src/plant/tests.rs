@@ -1,13 +1,14 @@
 //! The world's boundaries: conservation under any commands, latches, leases, limits, and the way over TCP.
 
 use super::world::{Faults, Unready, World};
-use super::{BatterySpec, HomeSpec, Plant, WorldSpec};
+use super::{BatterySpec, HomeSpec, Plant, PlantListen, WorldSpec};
+use crate::address::DeviceAddress;
 use crate::capability::{BatteryLimits, FeederReading};
 use crate::clock::Clock;
-use crate::driver::FeederLimits;
-use crate::plant_registry::{DeviceConfig, open_home, open_storage};
+use crate::driver::{Context, FeederLimits, Protection};
 use crate::profile::{HomeProfile, ProfileStep, Profiles};
 use crate::reading::{DeviceError, Quality};
+use crate::site::{HomeDevices, open_home, open_storage};
 use proptest::prelude::*;
 use std::sync::Arc;
 use wattbook_types::transaction::Generation;
@@ -328,31 +329,55 @@ proptest! {
 }
 
 #[tokio::test]
-async fn the_driver_speaks_to_a_world_over_tcp_and_mends_its_connection() {
+async fn p6_a_home_and_a_battery_are_opened_over_tcp_and_follow_their_devices_to_another_world() {
     let (clock, hand) = Clock::manual(minute(0));
     let spec = spec(profiles(&[&[(1_500, 500), (0, 600)]]));
-    let plant = Plant::start(spec.clone(), clock.clone(), ([127, 0, 0, 1], 0).into()).await.unwrap();
-    let address = plant.address();
-    let config = DeviceConfig { driver: "plant".into(), address: address.to_string() };
-    let home = open_home(&config, point(1)).unwrap();
-    let storage = open_storage(&config, BATTERY).unwrap();
+    let plant = Plant::start(spec.clone(), clock.clone(), PlantListen::loopback()).await.unwrap();
+    let context = Context::new(clock.clone(), LENGTH);
+    let (of_home, of_battery) =
+        (plant.home(point(1)).unwrap().clone(), plant.storage(BATTERY).unwrap().clone());
+    let home = open_home(&of_home, point(1), &context).unwrap();
+    let storage = open_storage(&of_battery, BATTERY, &context).unwrap();
     assert_eq!(home.generator.nameplate().await.unwrap().power, watts(3_000));
     home.feeder.send_up_to(watts(1_000)).await.unwrap();
-    plant.with(|world| world.set_port(point(1), ACCEPTING, None)).unwrap();
+    storage.feeders.accept(point(1), slot(0), watts(10_000)).await.unwrap();
     assert_eq!(home.feeder_meter.latched(slot(0)).await.unwrap().quality(), Quality::Missing);
     hand.set(minute(30));
     let latched = home.feeder_meter.latched(slot(0)).await.unwrap().required().unwrap();
     assert_eq!(latched.export, MeterRegister::from_wh(500));
     let battery = storage.battery.latched(slot(0)).await.unwrap().required().unwrap();
     assert_eq!(battery.registers.import, MeterRegister::from_wh(490));
+    let rows = storage.feeders.latched(slot(0)).await.unwrap().required().unwrap();
+    assert_eq!(rows[0].received, MeterRegister::from_wh(490));
+    assert!(home.links.iter().chain(&storage.links).all(|link| link.protection == Protection::Loopback));
 
-    // Another world takes its place at the same address: the driver finds it by itself.
+    // Another world takes its place at the same addresses: the devices are found by themselves.
     plant.stop().await;
     assert!(matches!(home.feeder.state().await, Err(DeviceError::Unreachable { .. })));
-    let plant = Plant::start(spec.clone(), clock.clone(), address).await.unwrap();
+    let at = |address: &DeviceAddress| address.socket(502).parse().unwrap();
+    let mut listen = PlantListen::loopback();
+    listen.homes.insert(point(1), at(&of_home.feeder));
+    listen.storages.insert(BATTERY, at(&of_battery.battery));
+    let plant = Plant::start(spec, clock, listen).await.unwrap();
     home.feeder.draw_up_to(watts(700)).await.unwrap();
     assert_eq!(home.feeder.state().await.unwrap().draw, watts(700));
     assert_eq!(plant.with(|world| world.home(point(1)).unwrap().switch.draw), watts(700));
-    let unknown = open_storage(&config, BatteryId::from_number(9)).unwrap();
-    assert!(matches!(unknown.battery.state().await, Err(DeviceError::Refused(_))));
+}
+
+#[test]
+fn p7_what_no_driver_drives_is_named_with_its_key() {
+    let address = |text: &str| text.parse::<DeviceAddress>().unwrap();
+    let home = |grid_meter| HomeDevices {
+        generator: address("sunspec://192.0.2.7/1"),
+        generation_meter: None,
+        feeder: address("sunspec://192.0.2.7/2"),
+        grid_meter: address(grid_meter),
+        consumption_meter: None,
+    };
+    assert_eq!(home("sunspec://192.0.2.7/3").check(), Ok(()));
+    let (key, why) = home("telepathy://a").check().unwrap_err();
+    assert!(key == "grid_meter" && why.contains("telepathy"), "{key}: {why}");
+    let wrong = HomeDevices { feeder: address("mqtt://broker/a"), ..home("sunspec://192.0.2.7/3") };
+    let (key, why) = wrong.check().unwrap_err();
+    assert!(key == "feeder" && why.contains("drives no feeder"), "{key}: {why}");
 }

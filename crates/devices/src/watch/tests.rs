@@ -131,8 +131,9 @@ fn p3_a_register_that_stands_still_while_power_flows_is_frozen_until_it_moves() 
     let still: String = (0..50).map(|minute| format!("{} 5000 0\n", minute * 60)).collect();
     assert!(!judged(None, &still).contains("frozen"));
     // Nor is it frozen where power only changes its sign all the time.
-    let swing =
-        |minute: u64| format!("{} 5000 {}\n", minute * 60, if minute.is_multiple_of(2) { 3_000 } else { -3_000 });
+    let swing = |minute: u64| {
+        format!("{} 5000 {}\n", minute * 60, if minute.is_multiple_of(2) { 3_000 } else { -3_000 })
+    };
     assert!(!judged(None, &(0..50).map(swing).collect::<String>()).contains("frozen"));
 }
 

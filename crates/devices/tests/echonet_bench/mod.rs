@@ -5,6 +5,8 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub mod script;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -100,7 +102,7 @@ pub async fn bench_of(half_hours: usize) -> Bench {
         }],
     };
     let (clock, hand) = Clock::manual(minute(0));
-    let plant = Plant::start_at(spec, clock.clone(), PlantListen::loopback()).await.expect("a plant");
+    let plant = Plant::start(spec, clock.clone(), PlantListen::loopback()).await.expect("a plant");
     let (send, draw) = (Power::from_watts(2_000), Power::from_watts(1_000));
     plant.with(|world| {
         world.set_switch(HOME, Some(send), Some(draw)).expect("the home");

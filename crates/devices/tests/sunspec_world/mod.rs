@@ -84,7 +84,7 @@ impl Site {
 
     pub async fn start_with(spec: WorldSpec, listen: PlantListen) -> Self {
         let (clock, hand) = Clock::manual(spec.start);
-        let plant = Plant::start_at(spec.clone(), clock.clone(), listen).await.expect("a plant");
+        let plant = Plant::start(spec.clone(), clock.clone(), listen).await.expect("a plant");
         let context = Context::new(clock.clone(), SLOT);
         let now = AtomicU64::new(spec.start.millis());
         Self { plant, context, spec, clock, hand, now }
@@ -95,7 +95,7 @@ impl Site {
         let mut listen = PlantListen::loopback();
         listen.homes.insert(POINT, place(&self.home().grid_meter));
         listen.storages.insert(BATTERY, place(&self.storage().battery));
-        self.plant = Plant::start_at(self.spec.clone(), self.clock.clone(), listen).await.expect("a plant");
+        self.plant = Plant::start(self.spec.clone(), self.clock.clone(), listen).await.expect("a plant");
     }
 
     pub fn seconds(&self, seconds: u64) {

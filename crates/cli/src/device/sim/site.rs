@@ -36,7 +36,7 @@ pub async fn run(options: &Options) -> Result<()> {
     let spec = world(&config, &genesis, profiles)
         .with_context(|| format!("{} cannot be simulated", options.config.display()))?;
     let clock = Clock::system(genesis.clock);
-    let plant = Plant::start_at(spec, clock, listen(&config)).await?;
+    let plant = Plant::start(spec, clock, listen(&config)).await?;
     for line in told(&config, &genesis) {
         println!("{line}");
     }
