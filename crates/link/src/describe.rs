@@ -1,6 +1,7 @@
 //! What a part says of its links when it starts: each with how it is protected, and advice where it is not.
 //!
-//! Always: an unprotected link is named (P7). Not here: which links a part has, which it knows itself.
+//! Always: an unprotected link is named (P7). Not here: which links a part has, which it knows itself, and
+//! links to devices, which crate `devices` describes.
 
 use std::fmt;
 
@@ -13,10 +14,6 @@ pub enum Protection {
     ReadersUnknown,
     /// Encrypted; both ends prove their signing keys by the consensus library's own handshake.
     SigningKeys,
-    /// Encrypted, and a device at the other end that was authenticated both ways.
-    DeviceMutual,
-    /// Encrypted; only the device, not this part, is authenticated.
-    DeviceEncrypted,
     /// Neither, but it does not leave this machine.
     ThisMachine,
     /// Neither: whoever reaches the network can read and command.
@@ -25,10 +22,6 @@ pub enum Protection {
         advice: &'static str,
     },
 }
-
-/// What to do about a device that speaks without protection.
-pub const ISOLATE: &str = "whoever reaches its network can read and command it. Isolate it: a cable or a network \
-    of its own, with only this machine and the device in it, or the protected form where the device has it";
 
 /// One link of a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,10 +61,6 @@ impl fmt::Display for Described {
             Protection::SigningKeys => {
                 write!(f, "{link}: encrypted, both ends prove their signing keys (consensus library)")
             }
-            Protection::DeviceMutual => write!(f, "{link}: encrypted, both ends authenticated"),
-            Protection::DeviceEncrypted => {
-                write!(f, "{link}: encrypted; the device does not know who commands it")
-            }
             Protection::ThisMachine => write!(f, "{link}: plain, on this machine only"),
             Protection::None { advice } => write!(f, "{link}: UNPROTECTED: {advice}"),
         }
@@ -95,10 +84,10 @@ mod tests {
 
     #[test]
     fn p7_an_unprotected_link_is_named_with_advice() {
-        let link = Described::new("inverter modbus://10.0.0.7:502", Protection::None { advice: ISOLATE });
+        let advice = "keep it on a wire of its own";
+        let link = Described::new("broker 10.0.0.7:1883", Protection::None { advice });
         let words = link.to_string();
-        assert!(words.starts_with("inverter modbus://10.0.0.7:502: UNPROTECTED"), "{words}");
-        assert!(words.contains("Isolate it"), "{words}");
+        assert_eq!(words, "broker 10.0.0.7:1883: UNPROTECTED: keep it on a wire of its own");
         assert!(link.is_unprotected());
         assert!(!Described::community("servers", true).is_unprotected());
     }

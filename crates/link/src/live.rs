@@ -11,6 +11,7 @@ use crate::identity::{CommunityId, Role};
 use crate::material::{Material, Sources};
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, ServerConfig};
+use std::convert::Infallible;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -149,7 +150,7 @@ impl Link {
     }
 
     /// Looks at the files for ever.
-    pub async fn watch(self: Arc<Self>) {
+    pub async fn watch(self: Arc<Self>) -> Infallible {
         let mut pause = tokio::time::interval(LOOK);
         pause.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {

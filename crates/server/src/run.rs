@@ -197,10 +197,7 @@ async fn attend(
     let Doors { link, listeners, storage } = doors;
     let mut parts: JoinSet<&'static str> = JoinSet::new();
     if let Some(link) = link {
-        parts.spawn(async move {
-            link.watch().await;
-            "the watch over certificates"
-        });
+        parts.spawn(async move { match link.watch().await {} });
     }
     let (stopping, mut stopped) = watch::channel(false);
     let watched = server.clone();

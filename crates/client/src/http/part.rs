@@ -32,6 +32,12 @@ impl Part {
         self.0.json(&Request::get(path)).await
     }
 
+    /// What the part answers to a `GET`, as it is.
+    pub async fn text(&self, path: &str) -> Result<String, ClientError> {
+        let (_, bytes) = self.0.bytes(&Request::get(path)).await?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     /// What the part answers to a `POST`. Sent once: whether it may be repeated is for the caller to know.
     pub async fn post<T: DeserializeOwned>(
         &self,
