@@ -1,11 +1,13 @@
 //! The home's HTTP side: pages with forms for the household, JSON for programs.
 //!
 //! Always: errors of the JSON interface are RFC 9457 problem documents; whatever changes something is taken
-//! only from pages of this very address; a request is recorded before it is answered with yes. Not here: how
-//! pages look (`page`), encryption and log-in (the address is the household's own).
+//! only from pages of this very address; a request is recorded before it is answered with yes; at a protected
+//! port a home is its owner's alone (`owner`). Not here: how pages look (`page`), and how connections are
+//! protected (crate `link`).
 
 mod forms;
 mod json;
+mod owner;
 
 pub use json::{BuyAnswer, BuyRequest, SellAnswer, SellRequest};
 
@@ -69,6 +71,8 @@ pub(crate) enum Fault {
     #[error("There is no home called {0:?} here.")]
     UnknownHome(String),
     #[error("{0}")]
+    NotYours(String),
+    #[error("{0}")]
     Invalid(String),
     #[error(transparent)]
     CannotAsk(#[from] CannotAsk),
@@ -81,6 +85,7 @@ impl Fault {
         let (code, status, title) = match self {
             Self::CannotAsk(CannotAsk::Refusal(refusal)) => return Problem::of_refusal(*refusal, 422),
             Self::UnknownHome(_) => ("unknown-home", StatusCode::NOT_FOUND, "There is no such home."),
+            Self::NotYours(_) => ("not-your-home", StatusCode::FORBIDDEN, "This is for the home's owner."),
             Self::Invalid(_) | Self::CannotAsk(CannotAsk::Invalid(_)) => {
                 ("invalid-request", StatusCode::UNPROCESSABLE_ENTITY, "The request cannot be carried out.")
             }
@@ -116,8 +121,23 @@ impl IntoResponse for ProblemAnswer {
     }
 }
 
-/// All routes.
+/// All routes, for a plain port: it must be open to this machine only.
 pub fn router(app: App) -> Router {
+    around(routes().layer(middleware::from_fn(owner::this_machine)), app)
+}
+
+/// All routes, for a protected port: every home for its owner alone. To be served with the peer of each
+/// connection as `ConnectInfo`.
+pub fn protected_router(app: App) -> Router {
+    let owners_only = middleware::from_fn_with_state(app.clone(), owner::owners_only);
+    around(routes().layer(owners_only), app)
+}
+
+fn around(routes: Router<App>, app: App) -> Router {
+    routes.layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES)).layer(middleware::from_fn(guard)).with_state(app)
+}
+
+fn routes() -> Router<App> {
     Router::new()
         .route("/", get(forms::list))
         .route("/live", get(forms::list_live))
@@ -142,9 +162,6 @@ pub fn router(app: App) -> Router {
         .fallback(|request: Request| async move {
             ProblemAnswer::from(Fault::UnknownHome(request.uri().path().to_owned()))
         })
-        .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
-        .layer(middleware::from_fn(guard))
-        .with_state(app)
 }
 
 /// Takes changes only from pages of this very address, and lets pages load nothing from elsewhere.

@@ -7,7 +7,7 @@
 use crate::config::{Config, HomeConfig};
 use crate::control::{Controller, lock, next_cycle};
 use crate::home::{Home, decision_time, slot_to_decide};
-use crate::http::{App, router};
+use crate::http::{App, protected_router, router};
 use crate::ports::{Post, StorageSide};
 use crate::record::{Store, StoreError};
 use crate::recorder::Recorder;
@@ -24,7 +24,9 @@ use wattbook_client::http::{ClientError, Servers, Storage};
 use wattbook_client::outbox::{Outbox, OutboxError};
 use wattbook_devices::driver::Context;
 use wattbook_devices::{Clock, DeviceError, open_home};
-use wattbook_setup::{ConfigError, Configuration, KeyError, Wrong, read_genesis};
+use wattbook_link::describe::{self, Described};
+use wattbook_link::{Link, LinkError, Listener, Peer};
+use wattbook_setup::{ConfigError, Configuration, KeyError, Keyring, Wrong, read_genesis};
 use wattbook_types::genesis::Role;
 use wattbook_types::{Genesis, Interval, SecretKey, SlotLength};
 
@@ -46,6 +48,9 @@ pub enum HomeError {
     /// A key cannot be used.
     #[error("key: {0}")]
     Key(#[from] KeyError),
+    /// Its certificates cannot be used.
+    #[error("tls: {0}")]
+    Link(#[from] LinkError),
     /// A file or address cannot be used.
     #[error("{what}: {error}")]
     Io {
@@ -82,9 +87,10 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
     std::fs::create_dir_all(&config.data).map_err(io(&config.data))?;
     let store = Arc::new(Store::open(&config.data.join("record.redb"))?);
     let outbox = Outbox::open(&config.data.join("outbox.log"))?;
-    let listener =
-        TcpListener::bind(config.listen).await.map_err(|error| io(Path::new("the page's address"))(error))?;
-    let parts = Parts::new(&config, &genesis, store, outbox).await?;
+    let trust = Trust::open(&config)?;
+    let listener = listen(&config, trust.link.as_ref()).await?;
+    describe::log(&links(&config));
+    let parts = Parts::new(&config, &trust, &genesis, store, outbox).await?;
     let (stop, mut stopping) = tokio::sync::watch::channel(false);
     let app = parts.app.clone();
     let context = Context::new(app.clock.clone(), genesis.rules.slot_length);
@@ -95,9 +101,14 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
         let stopped = async move {
             let _ = stopping.wait_for(|stop| *stop).await;
         };
-        axum::serve(listener, router(app)).with_graceful_shutdown(stopped).await
+        let routes = if listener.link().is_some() { protected_router(app) } else { router(app) };
+        let service = routes.into_make_service_with_connect_info::<Peer>();
+        axum::serve(listener, service).with_graceful_shutdown(stopped).await
     });
     let mut tasks = parts.start();
+    if let Some(link) = trust.link {
+        tasks.spawn(async move { match link.watch().await {} });
+    }
     let result = tokio::select! {
         () = shutdown => Ok(()),
         ended = tasks.join_next() => Err(match ended {
@@ -113,6 +124,46 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
         server.abort();
     }
     result
+}
+
+/// The process' secrets and certificates.
+struct Trust {
+    keyring: Keyring,
+    link: Option<Arc<Link>>,
+}
+
+impl Trust {
+    fn open(config: &Config) -> Result<Self, HomeError> {
+        let keyring = config.keyring();
+        let open = |files| Link::open_as(wattbook_link::Role::Home, files, keyring.reader());
+        let link = config.tls.as_ref().map(open).transpose()?;
+        Ok(Self { keyring, link })
+    }
+}
+
+/// Opens the port of the pages: plain on this machine, elsewhere for who holds a certificate.
+async fn listen(config: &Config, link: Option<&Arc<Link>>) -> Result<Listener, HomeError> {
+    let what = format!("listening at {}", config.listen);
+    let failed = io(Path::new(&what));
+    let socket = TcpListener::bind(config.listen).await.map_err(&failed)?;
+    match link.filter(|_| !config.listen.ip().is_loopback()) {
+        Some(link) => Listener::protected(socket, link.clone(), true),
+        None => Listener::plain(socket),
+    }
+    .map_err(failed)
+}
+
+/// The links to other parts, with how each is protected.
+fn links(config: &Config) -> Vec<Described> {
+    let is_here = config.listen.ip().is_loopback();
+    let pages = Described::community(format!("pages at {}", config.listen), !is_here);
+    let of = |what: String, url: &str| Described::community(what, url.starts_with("https:"));
+    let servers = config.servers.iter().map(|url| of(format!("server {url}"), url));
+    let storage = config.storage.iter().map(|side| {
+        let what = format!("storage side of battery {}, {}", side.battery, side.url);
+        of(what, &side.url)
+    });
+    std::iter::once(pages).chain(servers).chain(storage).collect()
 }
 
 fn io(path: &Path) -> impl Fn(std::io::Error) -> HomeError {
@@ -132,15 +183,15 @@ struct Parts {
 impl Parts {
     async fn new(
         config: &Config,
+        trust: &Trust,
         genesis: &Genesis,
         store: Arc<Store>,
         outbox: Outbox,
     ) -> Result<Self, HomeError> {
         let recorder = Recorder::start(store.clone());
         let post: Arc<dyn Post> = Arc::new(outbox.clone());
-        let servers = Servers::new(&config.servers)?;
-        let storage = storage_sides(config)?;
-        let keyring = config.keyring();
+        let servers = Servers::linked(&config.servers, trust.link.as_ref())?;
+        let storage = storage_sides(config, trust.link.as_ref())?;
         let clock = Clock::system(genesis.clock);
         let mut context = Context::new(clock.clone(), genesis.rules.slot_length);
         context.memory = Some(config.data.join("devices"));
@@ -148,12 +199,16 @@ impl Parts {
         let mut homes = BTreeMap::new();
         let mut controllers = Vec::new();
         for home_config in &config.homes {
-            let identity = identity(home_config, keyring.signing_key(&home_config.key)?, genesis)?;
+            let identity = identity(home_config, trust.keyring.signing_key(&home_config.key)?, genesis)?;
             let battery = identity.feeder.battery;
             let storage = storage.get(&battery).cloned().expect("checked with the genesis");
             let site = open_home(&home_config.devices, home_config.connection_point, &context)?;
-            for link in site.links.iter().filter(|link| link.is_open()) {
-                tracing::warn!(home = home_config.name, "{link}");
+            for link in &site.links {
+                if link.is_open() {
+                    tracing::warn!(home = home_config.name, "{link}");
+                } else {
+                    tracing::info!(home = home_config.name, "{link}");
+                }
             }
             let remembered = store.remembered(&home_config.name)?;
             let utility = (config.utility.clone(), config.utc_offset_minutes);
@@ -197,10 +252,11 @@ impl Parts {
 
 fn storage_sides(
     config: &Config,
+    link: Option<&Arc<Link>>,
 ) -> Result<BTreeMap<wattbook_types::BatteryId, Arc<dyn StorageSide>>, HomeError> {
     let mut sides: BTreeMap<_, Arc<dyn StorageSide>> = BTreeMap::new();
     for address in &config.storage {
-        sides.insert(address.battery, Arc::new(Storage::new(&address.url)?));
+        sides.insert(address.battery, Arc::new(Storage::linked(&address.url, link)?));
     }
     Ok(sides)
 }

@@ -1,8 +1,9 @@
 //! The storage side's HTTP API: inquiries, orders, announcements, lists, health.
 //!
 //! Always: errors are problem documents (RFC 9457) with a stable code; a report is durable before it is
-//! answered; nothing that an answer depends on is decided here. Deliberately absent: encryption and
-//! authentication of the links (P7), which come with the community's certificates.
+//! answered; at a protected port every request is of a member of the community, and only the home at a
+//! connection point announces for it; nothing else that an answer depends on is decided here. Not here: how
+//! connections are protected (crate `link`).
 
 use crate::clerk::{Clerk, ClerkError, Office};
 use crate::control::Control;
@@ -10,8 +11,9 @@ use crate::metrics::count;
 use crate::store::StoreError;
 use crate::{dispatch, lists};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Query, State};
+use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -20,7 +22,8 @@ use wattbook_client::api::{
     Announcement, AnnouncementAnswer, DeliveryRow, DispatchAnswer, DispatchOrder, PROBLEM_JSON, Problem,
     ReceptionRow, ReportQuery, SignedReport, SlotsQuery, StorageState, transaction_to_hex,
 };
-use wattbook_types::{Refusal, Slot, Transaction};
+use wattbook_link::{Failure as LinkFailure, Link, Peer, Role};
+use wattbook_types::{ConnectionPoint, Refusal, Slot, Transaction};
 
 /// Reports in an answer if the query does not say, and at most.
 const USUAL_REPORTS: u32 = 100;
@@ -34,6 +37,8 @@ pub struct Desk {
     pub office: Arc<Office>,
     pub clerk: Arc<Clerk>,
     pub control: Arc<Control>,
+    /// The certificates of the port, if it is protected.
+    pub link: Option<Arc<Link>>,
 }
 
 type App = State<Arc<Desk>>;
@@ -58,7 +63,22 @@ pub fn router(desk: Arc<Desk>) -> Router {
                 "This page does not take that.",
             )
         })
+        .layer(middleware::from_fn(guard))
         .with_state(desk)
+}
+
+/// Lets nobody go on whose certificate was revoked or has ended since his connection came about. That
+/// everybody at a protected port has one was seen to before.
+async fn guard(request: Request, next: Next) -> Response {
+    let refused = |why: &str| Failure::other(StatusCode::FORBIDDEN, "certificate-required", why);
+    match request.extensions().get::<ConnectInfo<Peer>>().map(|ConnectInfo(peer)| peer.check()) {
+        Some(Ok(())) => next.run(request).await,
+        Some(Err(error)) => {
+            let why = format!("Your certificate is good no more ({}).", LinkFailure::of(&error).code());
+            refused(&why).into_response()
+        }
+        None => refused("Nobody knows who asks.").into_response(),
+    }
 }
 
 /// An error answer.
@@ -204,8 +224,25 @@ async fn take_dispatch(
     Ok(Json(DispatchAnswer { purchase: reservation.purchase, known }))
 }
 
+/// Whether who announces is the home at the connection point. A plain port is open to this machine only,
+/// where whoever runs it vouches for all.
+fn may_announce(desk: &Desk, peer: &Peer, at: ConnectionPoint) -> Result<(), Failure> {
+    let genesis = &desk.office.genesis;
+    let owner = genesis.connection_points.iter().find(|point| point.id == at).map(|point| point.member);
+    let owners = genesis.accounts.iter().filter(|account| Some(account.member) == owner);
+    let is_owner = owners.map(|account| account.id()).any(|id| peer.is(Role::Home, &id.to_string()));
+    if !peer.is_protected() || is_owner {
+        return Ok(());
+    }
+    count(&desk.office.metrics.announcements_refused);
+    tracing::warn!(connection_point = %at, peer = %peer.address(), "an announcement for another's home");
+    let why = "Your certificate is not that of the home at this connection point.";
+    Err(Failure::other(StatusCode::FORBIDDEN, "not-your-connection-point", why))
+}
+
 async fn announce(
     State(desk): App,
+    ConnectInfo(peer): ConnectInfo<Peer>,
     announcement: Result<Json<Announcement>, JsonRejection>,
 ) -> Result<Json<AnnouncementAnswer>, Failure> {
     let Json(announcement) = announcement?;
@@ -214,6 +251,7 @@ async fn announce(
         let (refusal, status) = (Refusal::WrongBattery, StatusCode::UNPROCESSABLE_ENTITY);
         return Err(Failure::refusal(refusal, status, "Nothing was announced"));
     }
+    may_announce(&desk, &peer, announcement.connection_point)?;
     if announcement.slot < present || announcement.slot > present.plus(ANNOUNCED_AHEAD) {
         let detail = format!(
             "Sending is announced for the present slot ({}) or one of the {ANNOUNCED_AHEAD} after it.",
@@ -256,5 +294,6 @@ async fn readyz(State(desk): App) -> Result<&'static str, Failure> {
 }
 
 async fn metrics(State(desk): App) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], desk.office.metrics.text())
+    let certificates = desk.link.as_ref().map(|link| link.metrics()).unwrap_or_default();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], desk.office.metrics.text() + &certificates)
 }

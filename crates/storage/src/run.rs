@@ -21,6 +21,8 @@ use wattbook_client::http::{ClientError, Servers};
 use wattbook_devices::driver::Context;
 use wattbook_devices::mqtt::{Publisher, Publishing};
 use wattbook_devices::{Clock, DeviceError, StorageSite, open_storage};
+use wattbook_link::describe::{self, Described};
+use wattbook_link::{Link, LinkError, Listener, Peer, Role};
 use wattbook_setup::{ConfigError, Configuration, KeyError, Wrong, read_genesis};
 use wattbook_types::{BatteryId, Genesis, SecretKey, Slot, Timestamp};
 
@@ -45,6 +47,9 @@ pub enum Error {
     /// Its key cannot be used.
     #[error("key: {0}")]
     Key(#[from] KeyError),
+    /// Its certificates cannot be used.
+    #[error("tls: {0}")]
+    Link(#[from] LinkError),
     /// Its devices cannot be opened.
     #[error(transparent)]
     Device(#[from] DeviceError),
@@ -82,6 +87,8 @@ pub struct Parts {
     pub ledger: Arc<dyn LedgerLink>,
     /// Where it listens; port 0 chooses one.
     pub listen: SocketAddr,
+    /// The certificates that protect where it listens. Without them the address is one of this machine.
+    pub link: Option<Arc<Link>>,
 }
 
 impl Parts {
@@ -96,6 +103,8 @@ impl Parts {
         let keyring = config.keyring();
         let key = keyring.signing_key(&config.key)?;
         config.check_key(&key, &genesis).map_err(ConfigError::from)?;
+        let link = config.tls.as_ref().map(|files| Link::open_as(Role::Storage, files, keyring.reader()));
+        let link = link.transpose()?;
         let clock = Clock::system(genesis.clock);
         let mut context = Context::new(clock.clone(), genesis.rules.slot_length);
         context.memory = Some(config.data.join("devices"));
@@ -106,8 +115,9 @@ impl Parts {
             clock,
             site: open_storage(&config.devices, config.battery, &context)?,
             data: config.data.clone(),
-            ledger: Arc::new(Servers::new(&config.servers)?),
+            ledger: Arc::new(Servers::linked(&config.servers, link.as_ref())?),
             listen: config.listen,
+            link,
             genesis,
         })
     }
@@ -118,12 +128,21 @@ impl Parts {
 /// # Errors
 /// Where it cannot start, or its records cannot be kept any more.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    describe::log(&links(&config));
     let mut manager = Manager::start(Parts::of_config(&config)?).await?;
     if let Some(mqtt) = &config.mqtt {
         manager.show(mqtt)?;
     }
     tracing::info!(address = %manager.address(), "the storage manager listens");
     manager.run_until(shutdown).await
+}
+
+/// Its links to other parts, with how each is protected.
+fn links(config: &Config) -> Vec<Described> {
+    let own = Described::community(format!("interface at {}", config.listen), config.tls.is_some());
+    let servers = config.servers.iter();
+    let servers = servers.map(|url| Described::community(format!("server {url}"), url.starts_with("https:")));
+    std::iter::once(own).chain(servers).collect()
 }
 
 /// A storage manager that runs.
@@ -142,12 +161,15 @@ impl Manager {
     /// # Errors
     /// Where the battery or key is not the community's, the records are not these, or the port is taken.
     pub async fn start(parts: Parts) -> Result<Self, Error> {
-        let (listen, link) = (parts.listen, Arc::clone(&parts.ledger));
-        let listener =
-            TcpListener::bind(listen).await.map_err(|source| Error::Listen { address: listen, source })?;
-        let address = listener.local_addr().unwrap_or(listen);
-        for link in parts.site.links.iter().filter(|link| link.is_open()) {
-            tracing::warn!("{link}");
+        let (link, ledger) = (parts.link.clone(), Arc::clone(&parts.ledger));
+        let listener = listen(&parts).await?;
+        let address = listener.address();
+        for link in &parts.site.links {
+            if link.is_open() {
+                tracing::warn!("{link}");
+            } else {
+                tracing::info!("{link}");
+            }
         }
         let office = Arc::new(open_office(parts)?);
         let clerk = Arc::new(Clerk::new(Arc::clone(&office))?);
@@ -155,9 +177,12 @@ impl Manager {
         let mut tasks = JoinSet::new();
         tasks.spawn(keep_reporting(Arc::clone(&office), Arc::clone(&clerk)));
         tasks.spawn(keep_controlling(Arc::clone(&office), Arc::clone(&control)));
-        tasks.spawn(push(Arc::clone(&office), Arc::clone(&clerk), link));
+        tasks.spawn(push(Arc::clone(&office), Arc::clone(&clerk), ledger));
+        if let Some(link) = link.clone() {
+            tasks.spawn(async move { match link.watch().await {} });
+        }
         let (stop, stopped) = oneshot::channel();
-        let desk = Arc::new(Desk { office: Arc::clone(&office), clerk, control });
+        let desk = Arc::new(Desk { office: Arc::clone(&office), clerk, control, link });
         let server = tokio::spawn(serve(listener, desk, stopped));
         Ok(Self { address, office, shown: None, tasks, stop, server })
     }
@@ -223,12 +248,25 @@ fn open_office(parts: Parts) -> Result<Office, Error> {
     Ok(Office { genesis, ledger, battery, points, key, clock, site, store, metrics })
 }
 
-async fn serve(listener: TcpListener, desk: Arc<Desk>, stopped: oneshot::Receiver<()>) {
+/// Opens the port: with certificates for members of the community only.
+async fn listen(parts: &Parts) -> Result<Listener, Error> {
+    let address = parts.listen;
+    let failed = |source| Error::Listen { address, source };
+    let socket = TcpListener::bind(address).await.map_err(failed)?;
+    match &parts.link {
+        Some(link) => Listener::protected(socket, Arc::clone(link), true),
+        None => Listener::plain(socket),
+    }
+    .map_err(failed)
+}
+
+async fn serve(listener: Listener, desk: Arc<Desk>, stopped: oneshot::Receiver<()>) {
     let stopped = async {
         // Told, or the manager is gone: both mean stop.
         let _ = stopped.await;
     };
-    if let Err(error) = axum::serve(listener, router(desk)).with_graceful_shutdown(stopped).await {
+    let service = router(desk).into_make_service_with_connect_info::<Peer>();
+    if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(stopped).await {
         tracing::error!(%error, "the HTTP API ended");
     }
 }

@@ -5,6 +5,7 @@
 //! look (`page`).
 
 use super::json::{ask_to_buy, ask_to_sell, change_settings, summaries};
+use super::owner::Viewer;
 use super::{App, Fault, html, with};
 use crate::buying;
 use crate::home::{Home, Market};
@@ -14,10 +15,10 @@ use crate::selling::OnceAmount;
 use crate::signing::PurchaseOrder;
 use crate::view::HomeStatus;
 use crate::words::{self, Calendar, parse_kwh, parse_price, points, unit_price};
-use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::{Extension, Form};
 use std::collections::HashMap;
 use wattbook_devices::Clock;
 use wattbook_types::{Interval, Money, PerMille, Power, Price, Slot, Timestamp};
@@ -53,12 +54,12 @@ fn accelerated(app: &App) -> bool {
     matches!(&app.clock, Clock::System(map) if map.accelerated)
 }
 
-pub(super) async fn list(State(app): State<App>) -> Html<String> {
-    html(&page::list(&summaries(&app), accelerated(&app)))
+pub(super) async fn list(State(app): State<App>, Extension(viewer): Extension<Viewer>) -> Html<String> {
+    html(&page::list(&summaries(&app, &viewer), accelerated(&app)))
 }
 
-pub(super) async fn list_live(State(app): State<App>) -> Html<String> {
-    html(&page::list_live(&summaries(&app)))
+pub(super) async fn list_live(State(app): State<App>, Extension(viewer): Extension<Viewer>) -> Html<String> {
+    html(&page::list_live(&summaries(&app, &viewer)))
 }
 
 pub(super) async fn home(State(app): State<App>, Path(name): Path<String>) -> Answer<Html<String>> {

@@ -2,16 +2,17 @@
 //!
 //! Always: what is not understood is refused with words that say what was expected. Not here: pages.
 
+use super::owner::Viewer;
 use super::{App, Fault, ProblemAnswer, with};
 use crate::home::Market;
 use crate::record::Settings;
 use crate::selling::OnceAmount;
 use crate::signing::PurchaseOrder;
 use crate::view::{HomeRecords, HomeStatus, HomeSummary, RecordedTransaction};
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use wattbook_types::{Energy, PerMille, Price, Slot, Timestamp, TransactionId};
 
@@ -74,12 +75,17 @@ fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Fault> {
         .map_err(|error| Fault::Invalid(format!("The request is not understood: {error}.")))
 }
 
-pub(super) async fn homes(State(app): State<App>) -> Json<Vec<HomeSummary>> {
-    Json(summaries(&app))
+pub(super) async fn homes(
+    State(app): State<App>,
+    Extension(viewer): Extension<Viewer>,
+) -> Json<Vec<HomeSummary>> {
+    Json(summaries(&app, &viewer))
 }
 
-pub(super) fn summaries(app: &App) -> Vec<HomeSummary> {
-    app.homes.values().map(|home| with(home, |home| HomeSummary::of(home))).collect()
+/// The homes that somebody may see.
+pub(super) fn summaries(app: &App, viewer: &Viewer) -> Vec<HomeSummary> {
+    let seen = app.homes.values().filter(|home| viewer.may_see(home));
+    seen.map(|home| with(home, |home| HomeSummary::of(home))).collect()
 }
 
 pub(super) async fn status(State(app): State<App>, Path(name): Path<String>) -> Answer<Json<HomeStatus>> {

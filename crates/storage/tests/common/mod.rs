@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex};
 use wattbook_client::api::{DispatchOrder, Outcome, Stage, TransactionStatus};
 use wattbook_client::http::{ClientError, Storage};
 use wattbook_devices::clock::Hand;
-use wattbook_devices::plant::{Plant, WorldSpec};
+use wattbook_devices::plant::{Plant, PlantListen, WorldSpec};
 use wattbook_devices::profile::{HomeProfile, ProfileStep, Profiles};
-use wattbook_devices::{Clock, DeviceConfig, Quality, plant_registry as registry};
+use wattbook_devices::driver::Context;
+use wattbook_devices::{Clock, FeederPanel, Quality, StorageSite, open_storage};
 use wattbook_storage::{LedgerLink, Manager, Parts};
 use wattbook_types::block::{Block, BlockHeader, PROTOCOL_VERSION};
 use wattbook_types::finality::Finality;
@@ -216,6 +217,8 @@ pub struct Site {
     pub clock: Clock,
     pub hand: Hand,
     pub genesis: Genesis,
+    /// The feeders as the manager that was opened last has them.
+    feeders: Mutex<Option<Arc<dyn FeederPanel>>>,
 }
 
 impl Site {
@@ -229,28 +232,51 @@ impl Site {
         let (clock, hand) = Clock::manual(genesis.time);
         let mut spec = WorldSpec::of_genesis(&genesis, Arc::new(profiles(genesis.time))).unwrap();
         spec.remembered_slots = slots;
-        let plant = Plant::start(spec, clock.clone(), ([127, 0, 0, 1], 0).into()).await.unwrap();
+        let plant = Plant::start(spec, clock.clone(), PlantListen::loopback()).await.unwrap();
         plant.with(|world| {
             // The homes send and draw whatever the battery's side lets through.
             world.set_switch(point(1), Some(Power::MAX), None).unwrap();
             world.set_switch(point(2), None, Some(Power::MAX)).unwrap();
         });
-        Self { plant, clock, hand, genesis }
+        Self { plant, clock, hand, genesis, feeders: Mutex::new(None) }
     }
 
-    /// The feeder of home 1 accepts for so many slots from the present one on.
-    pub fn accept(&self, slots: u64) {
-        self.plant.with(|world| {
-            for ahead in 0..slots {
-                let slot = world.slot().plus(ahead);
-                world.set_plan(point(1), slot, Some(Power::MAX), None).unwrap();
+    /// The feeder of home 1 accepts for so many slots from the present one on, as if it had been announced.
+    pub async fn accept(&self, data: &Path, slots: u64) {
+        let feeders = match self.feeders.lock().unwrap().clone() {
+            Some(feeders) => feeders,
+            None => self.open(data).feeders,
+        };
+        let present = LENGTH.slot_at(self.clock.now());
+        for ahead in 0..slots {
+            feeders.accept(point(1), present.plus(ahead), Power::from_watts(10_000)).await.unwrap();
+        }
+    }
+
+    /// Moves time to the end of a slot, slot by slot; the feeders are told what is planned for each.
+    pub async fn end_slot(&self, number: u64) {
+        let feeders = self.feeders.lock().unwrap().clone();
+        let mut next = LENGTH.slot_at(self.clock.now()).next();
+        while next <= slot(number).next() {
+            self.hand.set(next.start(LENGTH));
+            if let Some(feeders) = &feeders {
+                feeders.applied().await.unwrap();
             }
-        });
+            next = next.next();
+        }
     }
 
-    /// Moves time to the end of a slot.
-    pub fn end_slot(&self, number: u64) {
+    /// Moves time to the end of a slot with nobody there.
+    pub fn end_slot_alone(&self, number: u64) {
+        *self.feeders.lock().unwrap() = None;
         self.hand.set(slot(number).end(LENGTH));
+    }
+
+    /// The battery's devices, remembered in a folder as the manager does it.
+    pub fn open(&self, data: &Path) -> StorageSite {
+        let mut context = Context::new(self.clock.clone(), LENGTH);
+        context.memory = Some(data.join("devices"));
+        open_storage(self.plant.storage(BATTERY).unwrap(), BATTERY, &context).unwrap()
     }
 
     pub async fn manager(&self, data: &Path, ledger: Arc<FakeLedger>) -> Manager {
@@ -258,16 +284,18 @@ impl Site {
     }
 
     pub fn parts(&self, data: &Path, ledger: Arc<FakeLedger>) -> Parts {
-        let devices = DeviceConfig { driver: "plant".into(), address: self.plant.address().to_string() };
+        let site = self.open(data);
+        *self.feeders.lock().unwrap() = Some(Arc::clone(&site.feeders));
         Parts {
             genesis: self.genesis.clone(),
             battery: BATTERY,
             key: storage_key(),
             clock: self.clock.clone(),
-            site: registry::open_storage(&devices, BATTERY).unwrap(),
+            site,
             data: data.to_owned(),
             ledger,
             listen: ([127, 0, 0, 1], 0).into(),
+            link: None,
         }
     }
 }
