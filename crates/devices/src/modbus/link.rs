@@ -169,6 +169,10 @@ impl Link {
 }
 
 fn transport(error: &io::Error) -> Failure {
+    // With TLS 1.3 a client learns only after its first request that its certificate is not taken.
+    if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
+        return Failure::Unreachable(format!("TLS: {error}"));
+    }
     match error.kind() {
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
             Failure::Nonsense(format!("this is no Modbus: {error}"))
