@@ -9,9 +9,9 @@ use wattbook_types::{MeterRegister, Power, Record};
 /// A manager whose battery holds 4 x 931 Wh at the beginning of slot 4.
 async fn charged() -> (Site, tempfile::TempDir, wattbook_storage::Manager) {
     let (site, folder) = (Site::new().await, tempfile::tempdir().unwrap());
-    site.accept(4);
+    site.accept(folder.path(), 4).await;
     let manager = site.manager(folder.path(), FakeLedger::new()).await;
-    site.end_slot(3);
+    site.end_slot(3).await;
     (site, folder, manager)
 }
 
@@ -31,7 +31,7 @@ async fn b9_l7_p6_a_final_reservation_is_delivered_in_its_slot_and_confirmed_in_
     let second = Order::new(&site.genesis, reservation(2, 2, slot(5), 150)).make();
     assert!(!client.dispatch(&second).await.unwrap().known);
     assert_eq!(client.state().await.unwrap().reservations, 2);
-    site.end_slot(6);
+    site.end_slot(6).await;
     let query = |number| ReportQuery { slot: Some(slot(number)), ..ReportQuery::default() };
     let delivered =
         async |number| report_of(&client.reports(&query(number)).await.unwrap()[0]).rows[1].delivered;
@@ -96,7 +96,7 @@ no proof at all: malformed
 an unknown connection point: wrong-battery
 a slot that has ended: too-late-to-dispatch"
     );
-    site.end_slot(8);
+    site.end_slot(8).await;
     assert_eq!(site.plant.with(|world| world.totals(point(2)).unwrap().delivered), wh(0));
     manager.stop().await;
 }
@@ -116,13 +116,13 @@ async fn s1_an_announced_home_may_send_and_a_full_battery_says_so() {
     let answer = client.announce(&announce(1, 9_000)).await.unwrap();
     assert_eq!(answer.accepted, Power::from_watts(4_000));
     assert_eq!(answer.reason.unwrap(), "The battery takes in 4.000 kW at most.");
-    site.end_slot(2);
+    site.end_slot(2).await;
     let received = site.plant.with(|world| world.totals(point(1)).unwrap().received);
     assert_eq!(received, wh(1_960), "sent in the two announced slots, not in the third");
     // Ten more slots of 931 Wh fill it.
     for number in 3..13 {
         client.announce(&announce(number, 3_000)).await.unwrap();
-        site.end_slot(number);
+        site.end_slot(number).await;
     }
     let answer = client.announce(&announce(13, 3_000)).await.unwrap();
     assert_eq!(answer.accepted, Power::ZERO);

@@ -25,8 +25,8 @@ async fn d5_p6_home_assistant_is_shown_the_battery_and_reports_go_on_when_the_br
     let Some(broker) = mosquitto(Ask::Nothing) else { return };
     let (site, folder) = (Site::new().await, tempfile::tempdir().expect("a folder"));
     let mut manager = site.manager(folder.path(), FakeLedger::new()).await;
-    site.accept(10);
-    site.end_slot(0);
+    site.accept(folder.path(), 10).await;
+    site.end_slot(0).await;
     let config = format!(r#"{{"broker":"{}"}}"#, broker.address(""));
     let config = serde_json::from_str(&config).expect("a configuration");
     let mut standing = manager.show(&config).expect("it can be used").link().standing();
@@ -49,7 +49,7 @@ async fn d5_p6_home_assistant_is_shown_the_battery_and_reports_go_on_when_the_br
 
     broker.kill();
     timeout(PATIENCE, standing.wait_for(|now| !now.connected)).await.expect("soon").expect("it is there");
-    site.end_slot(1);
+    site.end_slot(1).await;
     let query = ReportQuery { slot: Some(slot(1)), ..ReportQuery::default() };
     let reports = timeout(PATIENCE, client(&manager).reports(&query)).await.expect("it answers");
     assert_eq!(reports.expect("an answer").len(), 1, "it reports without the broker");

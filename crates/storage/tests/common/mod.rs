@@ -284,6 +284,7 @@ impl Site {
     }
 
     pub fn parts(&self, data: &Path, ledger: Arc<FakeLedger>) -> Parts {
+        *self.feeders.lock().unwrap() = None;
         let site = self.open(data);
         *self.feeders.lock().unwrap() = Some(Arc::clone(&site.feeders));
         Parts {
