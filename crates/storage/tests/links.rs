@@ -131,7 +131,7 @@ async fn f23_a_posed_server_is_sent_no_report() {
     let mut parts = site.parts(folder.path(), FakeLedger::new());
     parts.ledger = Arc::new(Servers::linked([foreign, neighbour, good], Some(&own)).unwrap());
     let manager = Manager::start(parts).await.unwrap();
-    site.end_slot(0);
+    site.end_slot(0).await;
     let told = async {
         while told_good.load(Ordering::Relaxed) == 0 {
             tokio::task::yield_now().await;
