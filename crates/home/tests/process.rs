@@ -18,8 +18,9 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use wattbook_client::api::{Announcement, AnnouncementAnswer};
-use wattbook_devices::plant::{Plant, WorldSpec};
-use wattbook_devices::{Clock, DeviceConfig, StorageSite, plant_registry as registry, profile};
+use wattbook_devices::driver::Context;
+use wattbook_devices::plant::{Plant, PlantListen, WorldSpec};
+use wattbook_devices::{Clock, HomeDevices, StorageSite, open_home, open_storage, profile};
 use wattbook_home::config::{Config, StorageAddress};
 use wattbook_home::view::{HomeRecords, HomeStatus};
 use wattbook_home::{HomeConfig, HomeError, UtilityTariff, run};
@@ -132,7 +133,7 @@ impl Process {
 fn home_config(
     folder: &Path,
     genesis: &Genesis,
-    device: &DeviceConfig,
+    devices: &HomeDevices,
     storage: SocketAddr,
     ports: [SocketAddr; 2],
 ) -> Config {
@@ -151,8 +152,8 @@ fn home_config(
         utc_offset_minutes: 0,
         tls: None,
         mqtt: None,
-        mqtt: None,
-        homes: vec![HomeConfig { key, device: device.clone(), ..config() }],
+        homes: vec![HomeConfig { key, devices: devices.clone(), ..config() }],
+        folder: folder.to_owned(),
     }
 }
 
@@ -164,12 +165,13 @@ async fn p1_p3_s2_what_the_plant_sent_is_recorded_once_through_a_restart() {
     let clock = Clock::system(genesis.clock);
     let profiles = Arc::new(profile::sample::read());
     let spec = WorldSpec::of_genesis(&genesis, profiles).expect("a world");
-    let loopback = "127.0.0.1:0".parse().expect("an address");
-    let plant = Plant::start(spec, clock.clone(), loopback).await.expect("a plant");
-    let device = DeviceConfig { driver: "plant".to_owned(), address: plant.address().to_string() };
-    let storage = generous_storage(registry::open_storage(&device, BATTERY).expect("a battery")).await;
+    let plant = Plant::start(spec, clock.clone(), PlantListen::loopback()).await.expect("a plant");
+    let devices = plant.home(config().connection_point).expect("a home").clone();
+    let context = Context::new(clock.clone(), genesis.rules.slot_length);
+    let battery = plant.storage(BATTERY).expect("a battery");
+    let storage = generous_storage(open_storage(battery, BATTERY, &context).expect("a battery")).await;
     let ports = [free_port().await, free_port().await];
-    let config = home_config(folder.path(), &genesis, &device, storage, ports);
+    let config = home_config(folder.path(), &genesis, &devices, storage, ports);
 
     let process = Process::start(config.clone());
     let sold = |records: &HomeRecords| !records.transactions.is_empty();
@@ -187,12 +189,12 @@ async fn p1_p3_s2_what_the_plant_sent_is_recorded_once_through_a_restart() {
         process.ask("records", |records: &HomeRecords| records.next_reading > missed).await;
     process.stop().await;
 
-    check(&records, &genesis, &device).await;
+    check(&records, &genesis, &devices, &context).await;
 }
 
 /// One sale for every slot in which the feeder's meter counted, of just what it counted, and no other.
-async fn check(records: &HomeRecords, genesis: &Genesis, device: &DeviceConfig) {
-    let site = registry::open_home(device, records.connection_point).expect("a home");
+async fn check(records: &HomeRecords, genesis: &Genesis, devices: &HomeDevices, context: &Context) {
+    let site = open_home(devices, records.connection_point, context).expect("a home");
     let mut counted = Energy::ZERO;
     for reading in &records.readings {
         counted = counted.saturating_add(reading.sent);

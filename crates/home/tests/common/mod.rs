@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use wattbook_client::api::{AccountInfo, Announcement, AnnouncementAnswer, PricesNow};
 use wattbook_devices::{
-    Answer, DeviceConfig, DeviceError, FeederState, FeederSwitch, Generator, GeneratorNameplate, HomeSite,
-    Meter, MeterReading, Reading, Registers, SignedPower,
+    Answer, DeviceError, FeederState, FeederSwitch, Generator, GeneratorNameplate, HomeDevices, HomeSite,
+    Meter, MeterReading, Notices, Reading, Registers, SignedPower,
 };
 use wattbook_home::control::{Controller, lock};
 use wattbook_home::home::{Home, Market};
@@ -113,11 +113,23 @@ pub fn config() -> HomeConfig {
         name: "oak".to_owned(),
         key: "oak.key".into(),
         connection_point: feeder().id,
-        device: DeviceConfig { driver: "none".to_owned(), address: String::new() },
+        devices: devices(),
         generation: Generation::Solar,
         feeder_limit: Power::from_watts(10_000),
         sell: SellRule::default(),
         buy: BuyRule { safety_per_mille: 1000, ..BuyRule::default() },
+    }
+}
+
+/// Devices that nobody asks: the tests put their own in their place.
+fn devices() -> HomeDevices {
+    let unit = |number| format!("sunspec://192.0.2.1/{number}").parse().expect("an address");
+    HomeDevices {
+        generator: unit(1),
+        generation_meter: None,
+        feeder: unit(2),
+        grid_meter: unit(3),
+        consumption_meter: None,
     }
 }
 
@@ -380,6 +392,8 @@ fn site(world: &Shared) -> HomeSite {
         feeder_meter: meter(Place::Feeder),
         grid_meter: meter(Place::Grid),
         feeder: Arc::new(FakeDevice(world.clone())),
+        notices: Notices::default(),
+        links: Vec::new(),
     }
 }
 
