@@ -4,9 +4,11 @@
 mod sunspec_world;
 
 use sunspec_world::{BATTERY, POINT, Site};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wattbook_devices::capability::BatteryLimits;
 use wattbook_devices::driver::{Capability, FeederLimits};
 use wattbook_devices::drivers::sunspec;
+use wattbook_devices::modbus::{Exception, Failure, Link};
 use wattbook_devices::plant::PlantDevice;
 use wattbook_devices::simulated::{Bench, Fault, JUMP, serve_battery, serve_generator, serve_meter};
 use wattbook_devices::{Clock, Context, DeviceAddress, DeviceError, Quality, SignedPower};
@@ -257,4 +259,59 @@ async fn single_devices_follow_the_sample_and_a_battery_does_as_it_is_told() {
     assert!(
         sunspec::DRIVER.generator.unwrap()(generator.address(), &context).unwrap().power().await.is_err()
     );
+}
+
+#[tokio::test]
+async fn s1_connections_are_bounded_and_who_is_turned_away_stops_nobody() {
+    let site = Site::start().await;
+    let meter = site.home().grid_meter;
+    let counter = site.counter(&meter);
+    counter.read().await.expect("it answers");
+    let mut held = Vec::new();
+    let mut turned_away = 0;
+    for _ in 0..80 {
+        let mut stream =
+            tokio::net::TcpStream::connect(sunspec_world::place(&meter)).await.expect("it listens");
+        // Asks for the marker and waits for the reply, so that the connection is known to be served or not.
+        stream.write_all(&[0, 0, 0, 0, 0, 6, 3, 3, 0x9c, 0x40, 0, 2]).await.ok();
+        let mut reply = [0; 13];
+        match stream.read_exact(&mut reply).await {
+            Ok(_) => held.push(stream),
+            Err(_) => turned_away += 1,
+        }
+    }
+    assert_eq!((held.len(), turned_away), (63, 17), "64 at once, of which the driver has one");
+    counter.read().await.expect("it still answers whom it knows");
+    drop(held);
+    site.plant.stop().await;
+    let place = sunspec_world::place(&meter);
+    drop(tokio::net::TcpListener::bind(place).await.expect("the port is free"));
+}
+
+#[tokio::test]
+async fn requests_beyond_the_protocol_are_refused() {
+    let site = Site::start().await;
+    let link = Link::new(sunspec_world::place(&site.home().feeder).to_string(), None);
+    let mut stream = tokio::net::TcpStream::connect(link.place()).await.expect("it listens");
+    let cases: [(&[u8], u8); 6] = [
+        // 126 registers; none; beyond the last register; a function of coils; a register that is only read;
+        // more behind the last model than there is.
+        (&[0, 0, 0, 0, 0, 6, 2, 3, 0x9c, 0x40, 0, 126], 3),
+        (&[0, 0, 0, 0, 0, 6, 2, 3, 0x9c, 0x40, 0, 0], 3),
+        (&[0, 0, 0, 0, 0, 6, 2, 3, 0xff, 0xff, 0, 2], 2),
+        (&[0, 0, 0, 0, 0, 6, 2, 1, 0x9c, 0x40, 0, 1], 1),
+        (&[0, 0, 0, 0, 0, 6, 2, 6, 0x9c, 0x40, 0, 1], 2),
+        (&[0, 0, 0, 0, 0, 6, 2, 3, 0xff, 0, 0, 1], 2),
+    ];
+    for (request, exception) in cases {
+        stream.write_all(request).await.expect("it listens");
+        let mut reply = [0; 9];
+        stream.read_exact(&mut reply).await.expect("it answers");
+        assert_eq!(reply[7..], [request[7] | 0x80, exception], "{request:?}");
+    }
+    // A rate of more than everything is no value, and changes nothing.
+    let storage = 40_177;
+    let refused = link.write(2, None, storage + 13, &[10_001]).await;
+    assert_eq!(refused, Err(Failure::Exception(Exception::IllegalDataValue)));
+    assert_eq!(site.feeder(&site.home().feeder).limits().await, Ok(FeederLimits::default()));
 }

@@ -14,9 +14,10 @@ use sunspec_world::{BATTERY, POINT, Site};
 use wattbook_devices::capability::BatteryLimits;
 use wattbook_devices::driver::{Capability, FeederLimits};
 use wattbook_devices::drivers::sunspec::tables;
-use wattbook_devices::{DeviceError, Quality};
+use wattbook_devices::simulated::{Bench, serve_battery};
+use wattbook_devices::{Clock, DeviceError, Quality};
 use wattbook_types::transaction::Generation;
-use wattbook_types::{Energy, MeterRegister, Power};
+use wattbook_types::{Energy, MeterRegister, Power, Timestamp};
 
 const fn watts(watts: u64) -> Power {
     Power::from_watts(watts)
@@ -107,6 +108,38 @@ async fn p1_pysunspec2_sets_what_the_simulated_devices_obey() {
     let read = read_by_pysunspec2(&storage.battery, &["124.InWRte=30.0"]).await.expect("as before");
     assert_eq!(read["124"]["InWRte"], json!(30.0));
     assert_eq!(site.plant.with(|world| world.battery(BATTERY).unwrap().charge_limit), watts(3_000));
+}
+
+#[tokio::test]
+async fn b9_pysunspec2_makes_a_battery_of_its_own_charge_and_discharge() {
+    let noon = 1_746_403_200_000 + 13 * 3_600_000;
+    let (clock, hand) = Clock::manual(Timestamp::from_millis(noon));
+    let at = |minutes: u64| hand.set(Timestamp::from_millis(noon + minutes * 60_000));
+    let battery = serve_battery(Bench::new(([127, 0, 0, 1], 0).into(), clock)).await.expect("it starts");
+    // Discharges with 2 kW for an hour, though the sun shines, and then takes in what is left over.
+    let set = ["704.WSetMod=1", "704.WSet=2000", "704.WSetRvrtTms=3600", "704.WSetEna=1"];
+    let Some(read) = read_by_pysunspec2(battery.address(), &set).await else { return };
+    assert_eq!((&read["704"]["WSet"], &read["704"]["WSetEna"]), (&json!(2_000), &json!(1)));
+    at(30);
+    let read = read_by_pysunspec2(battery.address(), &[]).await.expect("as before");
+    assert_eq!((&read["701"]["W"], &read["701"]["TotWhInj"]), (&json!(2_000), &json!(1_000)));
+    at(60);
+    let read = read_by_pysunspec2(battery.address(), &[]).await.expect("as before");
+    assert_eq!((&read["704"]["WSetEna"], &read["701"]["TotWhInj"]), (&json!(0), &json!(2_000)));
+    // 124: less than no discharging is charging, with a tenth of 10 kW.
+    let set = ["124.StorCtl_Mod=3", "124.OutWRte=-10.0", "124.InWRte=100.0"];
+    let read = read_by_pysunspec2(battery.address(), &set).await.expect("as before");
+    assert_eq!(read["124"]["OutWRte"], json!(-10.0));
+    at(120);
+    let read = read_by_pysunspec2(battery.address(), &[]).await.expect("as before");
+    assert_eq!((&read["701"]["W"], &read["701"]["TotWhAbs"]), (&json!(-1_000), &json!(1_000)));
+    // It holds what 5 kWh, less 2 kWh given and the losses, and 1 kWh taken in, make.
+    let stored = read["713"]["WHAvail"].as_u64().expect("a number");
+    assert!((3_870..3_880).contains(&stored), "{stored}");
+    // And no more than it can: in the end only what standing costs, a watt.
+    at(60 * 24);
+    let read = read_by_pysunspec2(battery.address(), &[]).await.expect("as before");
+    assert_eq!((&read["713"]["SoC"], &read["701"]["W"]), (&json!(100.0), &json!(-1)));
 }
 
 #[tokio::test]

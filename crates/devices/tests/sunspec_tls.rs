@@ -68,6 +68,8 @@ async fn p7_who_has_no_certificate_of_the_authority_gets_no_word() {
     // A client without TLS.
     let plain = format!("sunspec://{}/3", place(&meter)).parse().unwrap();
     assert!(read(authority.path(), plain).await.is_err());
+    // A client that never says anything, and holds its connection while the others go on.
+    let _mute = tokio::net::TcpStream::connect(place(&meter)).await.expect("it listens");
     // Files that are not there, or not said.
     let absent = meter.to_string().replace("key=client.key", "key=nowhere.key").parse().unwrap();
     let error = read(authority.path(), absent).await.unwrap_err().to_string();
