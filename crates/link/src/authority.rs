@@ -340,6 +340,15 @@ impl Authority {
     }
 }
 
+/// A new key whose certificate somebody else will issue: the private key and the public one, both PEM.
+///
+/// # Errors
+/// Where the machine gives no randomness.
+pub fn new_key() -> Result<(Zeroizing<String>, String), AuthorityError> {
+    let key = KeyPair::generate()?;
+    Ok((Zeroizing::new(key.serialize_pem()), key.public_key_pem()))
+}
+
 /// What a certificate may be used for.
 fn usages(subject: &Subject) -> Vec<Usage> {
     match subject.role {
