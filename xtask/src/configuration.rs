@@ -20,6 +20,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("storage.toml", "crates/storage/src/config.rs", "Config"),
     ("home.toml", "crates/home/src/config.rs", "Config"),
     ("site.toml", "crates/cli/src/device/site_config.rs", "SiteConfig"),
+    ("community.toml", "crates/cli/src/init/plan.rs", "Plan"),
 ];
 
 const HEAD: &str = "# Configuration
@@ -45,7 +46,7 @@ const VALUES: &[(&str, &str)] = &[
     ("SocketAddr", "address and port, `192.0.2.7:8443`"),
     ("IpAddr", "address, `192.0.2.7`"),
     ("DeviceAddress", "address of a device, `driver://host:port/unit`"),
-    ("PublicKey", "public key, `0x` and hexadecimal digits"),
+    ("PublicKey", "public key, `ed25519:0x` and 64 hexadecimal digits"),
     ("AccountId", "address on the ledger, `0x` and hexadecimal digits"),
     ("BatteryId", "number"),
     ("ConnectionPoint", "number"),

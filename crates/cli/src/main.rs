@@ -7,6 +7,8 @@ mod bench;
 mod demo;
 mod device;
 mod folder;
+mod init;
+mod joining;
 mod list;
 mod logs;
 mod process;
@@ -45,8 +47,13 @@ enum Command {
     Status(status::Options),
     /// Measure with real processes on this machine
     Bench(bench::Options),
-    /// Run an authentication server
-    Server(process::Options),
+    /// Make a community: keys, certificates, and a configuration for every part
+    Init(init::Options),
+    /// Bring homes into a community, before its ledger begins
+    #[command(subcommand)]
+    Member(joining::Member),
+    /// Run an authentication server, or bring one into a community
+    Server(process::ServerOptions),
     /// Run the storage manager of a battery
     Storage(process::Options),
     /// Run the controller of one or many homes
@@ -91,7 +98,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Buy(options) => trade::buy(&options).await?,
         Command::List(options) => list::run(&options).await?,
         Command::Status(options) => status::run(&options).await?,
-        Command::Server(options) => process::server(&options).await?,
+        Command::Init(options) => return init::run(&options),
+        Command::Member(command) => joining::member(&command).await?,
+        Command::Server(options) => options.run().await?,
         Command::Storage(options) => process::storage(&options).await?,
         Command::Home(options) => process::home(&options).await?,
     }

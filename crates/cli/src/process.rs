@@ -26,6 +26,27 @@ pub struct Options {
     pub with_parent: bool,
 }
 
+/// `wattbook server`: runs one, or does what its subcommand says.
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct ServerOptions {
+    #[command(subcommand)]
+    command: Option<crate::joining::Server>,
+    #[command(flatten)]
+    run: Option<Options>,
+}
+
+impl ServerOptions {
+    /// Does it.
+    pub async fn run(&self) -> anyhow::Result<()> {
+        match (&self.command, &self.run) {
+            (Some(command), _) => crate::joining::server(command).await,
+            (None, Some(options)) => server(options).await,
+            (None, None) => anyhow::bail!("name the configuration with --config FILE"),
+        }
+    }
+}
+
 /// A future that completes when the process should stop.
 pub type Shutdown = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -58,7 +79,7 @@ fn put(data: &mut PathBuf, options: &Options) {
 }
 
 /// Runs an authentication server until it is told to stop.
-pub async fn server(options: &Options) -> anyhow::Result<()> {
+async fn server(options: &Options) -> anyhow::Result<()> {
     let mut config: wattbook_server::config::Config = read_config(&options.config)?;
     put(&mut config.data, options);
     Ok(wattbook_server::run::serve(config, serving(shutdown(options.with_parent))).await?)

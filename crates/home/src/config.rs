@@ -246,8 +246,8 @@ impl Configuration for Config {
         each_once("homes", "name", self.homes.iter().map(|home| &home.name))?;
         each_once("homes", "key", self.homes.iter().map(|home| &home.key))?;
         each_once("homes", "connection_point", self.homes.iter().map(|home| home.connection_point))?;
-        let homes = self.homes.iter().enumerate();
-        homes.map(|(at, home)| home.check().map_err(|wrong| wrong.within(&format!("homes[{at}]")))).collect()
+        let mut homes = self.homes.iter().enumerate();
+        homes.try_for_each(|(at, home)| home.check().map_err(|wrong| wrong.within(&format!("homes[{at}]"))))
     }
 
     fn genesis_file(&self) -> Option<&Path> {

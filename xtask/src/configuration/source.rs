@@ -213,6 +213,9 @@ pub fn value(expression: &str) -> Result<String, String> {
     if let Some(text) = expression.strip_suffix(".to_owned()").or(expression.strip_suffix(".into()")) {
         return Ok(text.to_owned());
     }
+    if expression == "IpAddr::V4(Ipv4Addr::LOCALHOST)" {
+        return Ok("\"127.0.0.1\"".to_owned());
+    }
     if expression.ends_with("::ZERO") {
         return Ok("0".to_owned());
     }
