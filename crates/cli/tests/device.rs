@@ -187,6 +187,67 @@ fn p1_devices_are_found_at_a_host_and_watched() {
     assert!(text(&silent.stderr).contains("does not answer") && silent.stdout.is_empty());
 }
 
+/// The address in the line that a simulated device begins with.
+fn address_of(simulated: &Simulated) -> String {
+    let line = simulated.said.last().expect("a line");
+    line.split('\'').nth(1).unwrap_or_else(|| panic!("{line} names an address")).to_owned()
+}
+
+#[test]
+fn p1_p3_p5_a_meter_a_generator_and_a_battery_stand_on_a_bench() {
+    let meter = Simulated::start(&["meter", "--listen", "127.0.0.1:0", "--speed", "3600"], "listens");
+    let shown = json(&device(&["read", &address_of(&meter), "--json"]));
+    assert_eq!(shown["meter"]["quality"], "measured");
+    assert!(shown.get("battery").is_none() && shown.get("feeder").is_none(), "{shown:#}");
+    meter.stop();
+
+    let generator =
+        ["generator", "--listen", "127.0.0.1:0", "--kind", "gas", "--power", "7.5kW", "--unit", "9"];
+    let generator = Simulated::start(&generator, "listens");
+    assert!(address_of(&generator).ends_with("/9?kind=gas"), "{}", address_of(&generator));
+    let shown = json(&device(&["read", &address_of(&generator), "--json"]));
+    assert_eq!((&shown["generator"]["kind"], &shown["generator"]["rated_w"]), (&"gas".into(), &7_500.into()));
+    generator.stop();
+
+    let battery = ["battery", "--listen", "127.0.0.1:0", "--capacity", "13.5kWh", "--power", "4kW"];
+    let battery = Simulated::start(&battery, "listens");
+    let shown = json(&device(&["read", &address_of(&battery), "--json"]));
+    assert_eq!(shown["battery"]["capacity_wh"], 13_500);
+    assert_eq!(shown["battery"]["discharge_limit_w"], 4_000);
+    assert!(shown["battery"]["stored_wh"].is_u64(), "{shown:#}");
+    battery.stop();
+}
+
+#[test]
+fn p3_p5_simulated_devices_speak_echonet_lite_as_well() {
+    for (what, part) in [("meter", "meter"), ("generator", "generator"), ("battery", "battery")] {
+        // Every node has port 3610, and so has who asks: addresses of their own keep tests apart.
+        let id = std::process::id();
+        let place = |number: u32| format!("127.{}.{}.{number}", 60 + id / 250 % 100, 1 + id % 250);
+        let listen = format!("{}:3610", place(1));
+        let node = Simulated::start(&[what, "--listen", &listen, "--protocol", "echonet"], "listens");
+        let address = format!("{}?bind={}", address_of(&node), place(2));
+        let shown = json(&device(&["read", &address, "--json"]));
+        assert_eq!(shown["driver"], "echonet", "{shown:#}");
+        assert_eq!(shown[part]["quality"], "measured", "{shown:#}");
+        node.stop();
+    }
+}
+
+#[test]
+fn p3_a_fault_comes_when_it_is_told_to_and_shows() {
+    let arguments = ["meter", "--listen", "127.0.0.1:0", "--fault", "silent", "--fault-after", "1ms"];
+    let meter = Simulated::start(&arguments, "listens");
+    let address = address_of(&meter);
+    let mut silent = device(&["read", &address]);
+    // It answers until the fault is there.
+    while silent.status.success() {
+        silent = device(&["read", &address]);
+    }
+    assert!(text(&silent.stderr).contains("does not answer"), "{}", text(&silent.stderr));
+    meter.stop();
+}
+
 /// Answers whatever it is asked with the same bytes, until the test ends.
 fn stranger(answer: &'static [u8]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -225,6 +286,13 @@ const FAILURES: &str = "
     watch sunspec://127.0.0.1 --every 0s | 2 | is not a length of time
     probe a/b                          | 1 | is neither a device's address nor a host
     sim site --config /nowhere/site.toml | 1 | /nowhere/site.toml
+    sim meter --home H09               | 1 | there are H01, H02
+    sim generator --home H06 --power 1kW | 1 | generates nothing
+    sim generator --kind gas --protocol echonet | 1 | is solar generation
+    sim meter --protocol echonet --fault reset | 1 | for devices that speak SunSpec
+    sim meter --fault smoke            | 2 | wrap, reset, freeze
+    sim meter --fault-after 5s         | 2 | --fault
+    sim meter --tls-ca ca.pem          | 2 | --tls-cert
 ";
 
 #[test]

@@ -2,11 +2,11 @@
 //!
 //! Always: noon stays noon and, where the profile is whole weeks long, Monday stays Monday.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use std::path::Path;
 use wattbook_devices::profile::reader::{self, Fill, Gaps};
 use wattbook_devices::profile::{Profiles, sample};
-use wattbook_types::Timestamp;
+use wattbook_types::{Energy, Power, Timestamp};
 
 const DAY_MS: u64 = 86_400_000;
 const WEEK_MS: u64 = 7 * DAY_MS;
@@ -53,6 +53,21 @@ pub fn place(profiles: &Profiles, name: Option<&str>, otherwise: usize) -> Resul
     Ok(place)
 }
 
+/// The profiles with a home's generation stretched so that its most is a power.
+pub fn stretched(profiles: &Profiles, home: usize, power: Power) -> Result<Profiles> {
+    let peak = profiles.peak_generation(home).watts();
+    if peak == 0 {
+        bail!("--power: this home of the profiles generates nothing; name another with --home");
+    }
+    let mut homes = profiles.homes().to_vec();
+    for step in homes.get_mut(home).into_iter().flat_map(|home| &mut home.steps) {
+        let wide = u128::from(step.generation.wh()) * u128::from(power.watts()) / u128::from(peak);
+        step.generation = Energy::from_wh(u64::try_from(wide)?);
+    }
+    let made = Profiles::new(profiles.start(), profiles.step_seconds(), homes);
+    made.context("the step stays what it was")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,6 +82,15 @@ mod tests {
             assert_eq!(moved.start().millis() % WEEK_MS, sample.start().millis() % WEEK_MS);
             assert!(moved.end() >= time.plus_millis(REPEATED_MS));
         }
+    }
+
+    #[test]
+    fn a_stretched_profile_reaches_its_power_and_no_more() {
+        let sample = sample::read();
+        let stretched = stretched(&sample, 1, Power::from_watts(10_000)).unwrap();
+        assert_eq!(stretched.peak_generation(1), Power::from_watts(10_000));
+        assert_eq!(stretched.homes()[0], sample.homes()[0]);
+        assert!(super::stretched(&sample, 5, Power::from_watts(1)).is_err(), "H06 has no panels");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Always: the world begins with the ledger and goes by its clock. What it held before is gone when the
 //! process ends: begun again, its batteries are empty and its counters at zero.
 
-use super::profiles;
+use super::{profiles, say};
 use crate::device::site_config::SiteConfig;
 use crate::process::shutdown;
 use crate::service::serving;
@@ -37,9 +37,7 @@ pub async fn run(options: &Options) -> Result<()> {
         .with_context(|| format!("{} cannot be simulated", options.config.display()))?;
     let clock = Clock::system(genesis.clock);
     let plant = Plant::start(spec, clock, listen(&config)).await?;
-    for line in told(&config, &genesis) {
-        println!("{line}");
-    }
+    told(&config, &genesis).iter().for_each(|line| say(line));
     serving(shutdown(options.with_parent)).await;
     plant.stop().await;
     Ok(())
