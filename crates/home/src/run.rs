@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 use wattbook_client::http::{ClientError, Servers, Storage};
 use wattbook_client::outbox::{Outbox, OutboxError};
 use wattbook_devices::driver::Context;
+use wattbook_devices::mqtt::Publisher;
 use wattbook_devices::{Clock, DeviceError, open_home};
 use wattbook_link::describe::{self, Described};
 use wattbook_link::{Link, LinkError, Listener, Peer};
@@ -90,13 +91,10 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
     let trust = Trust::open(&config)?;
     let listener = listen(&config, trust.link.as_ref()).await?;
     describe::log(&links(&config));
-    let parts = Parts::new(&config, &trust, &genesis, store, outbox).await?;
+    let mut parts = Parts::new(&config, &trust, &genesis, store, outbox).await?;
     let (stop, mut stopping) = tokio::sync::watch::channel(false);
     let app = parts.app.clone();
-    let context = Context::new(app.clock.clone(), genesis.rules.slot_length);
-    let mqtt = config.mqtt.as_ref();
-    // Shows the homes until the process ends; nothing waits for it.
-    let _shown = mqtt.map(|mqtt| crate::mqtt::start(mqtt, &app, &context)).transpose()?;
+    let _shown = parts.shown.take();
     let mut server = tokio::spawn(async move {
         let stopped = async move {
             let _ = stopping.wait_for(|stop| *stop).await;
@@ -178,6 +176,8 @@ struct Parts {
     outbox: Outbox,
     servers: Servers,
     genesis: Genesis,
+    /// Shows the homes on an MQTT broker until it is dropped; nothing waits for it.
+    shown: Option<Publisher>,
 }
 
 impl Parts {
@@ -229,12 +229,13 @@ impl Parts {
         let all: Vec<_> = homes.values().cloned().collect();
         let trader = Trader::new(&all, Arc::new(servers.clone()), recorder.clone(), post.clone());
         let app = App { homes: Arc::new(homes), trader: Arc::new(trader), store, recorder, post, clock };
-        Ok(Self { app, controllers, outbox, servers, genesis: genesis.clone() })
+        let shown = config.mqtt.as_ref().map(|mqtt| crate::mqtt::start(mqtt, &app, &context)).transpose()?;
+        Ok(Self { app, controllers, outbox, servers, genesis: genesis.clone(), shown })
     }
 
     /// Starts all tasks. None of them ends but with an error that stops the process.
     fn start(self) -> JoinSet<HomeError> {
-        let Self { app, controllers, outbox, servers, genesis } = self;
+        let Self { app, controllers, outbox, servers, genesis, shown: _ } = self;
         let mut tasks = JoinSet::new();
         let per_slot = cycles_per_slot(&genesis);
         let length = genesis.rules.slot_length;

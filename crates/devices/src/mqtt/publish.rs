@@ -11,7 +11,7 @@ pub use super::discovery::Display;
 use super::discovery::{self, Common};
 use super::link::{Link, Listener, Message};
 use crate::address::DeviceAddress;
-use crate::driver::Context;
+use crate::driver::{Context, Protection};
 use crate::reading::DeviceError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -203,7 +203,12 @@ impl Publisher {
     ) -> Result<Self, DeviceError> {
         let unusable = |(key, why)| DeviceError::Configuration(format!("mqtt.{key}: {why}"));
         config.check().map_err(unusable)?;
-        let link = Link::of(context, config.reached().map_err(unusable)?);
+        let broker = config.reached().map_err(unusable)?;
+        if broker.protection() == Protection::None {
+            let broker = broker.label();
+            tracing::warn!(broker, "unprotected: whoever reaches that network reads what is shown there");
+        }
+        let link = Link::of(context, broker);
         let availability = format!("{}/{node}/availability", config.topic);
         link.announce(&availability);
         let board =

@@ -134,7 +134,9 @@ impl Settings {
             let known = [OPTIONS, LINK_OPTIONS].concat().join(", ");
             return Err(wrong(format!("an MQTT address has no option {name:?}; there are: {known}")));
         }
-        let base = decoded(address.path())?.trim_matches('/').to_owned();
+        // `topic/#`, as those write it who ask for all that is below, is the topic.
+        let base = decoded(address.path())?;
+        let base = base.strip_suffix('#').unwrap_or(&base).trim_matches('/').to_owned();
         plain_topic(&base)?;
         let mut values = Vec::new();
         let mut absent = Vec::new();

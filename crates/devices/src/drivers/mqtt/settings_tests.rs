@@ -25,6 +25,8 @@ fn values_are_topics_or_places_in_json() {
     ];
     assert_eq!(places, wanted);
     assert!(matches!(said.timing, Timing::Within(_)));
+    assert_eq!(settings("mqtt://broker/meters/#").expect("settings").base, "meters");
+    assert_eq!(settings("mqtt://broker/#").expect("settings").base, "");
     let apart = settings("mqtt://broker/m?import=a&time=ts").expect("settings");
     assert!(matches!(apart.timing, Timing::After(source) if source.topic == "m/ts"));
 }
