@@ -9,9 +9,10 @@ use echonet_bench::{
 };
 use std::sync::Arc;
 use wattbook_devices::capability::BatteryLimits;
-use wattbook_devices::driver::{BatterySource, Capability, Counter, CounterTraits};
-use wattbook_devices::plant::{EchonetFace, EchonetNode, MeterFace, PlantDevice};
-use wattbook_devices::{BatteryControl, DeviceError, Quality, Registers};
+use wattbook_devices::driver::{BatterySource, Capability, Context, Counter, CounterTraits};
+use wattbook_devices::plant::{EchonetFace, EchonetNode, MeterFace, PlantDevice, serve_echonet};
+use wattbook_devices::simulated::Bench;
+use wattbook_devices::{BatteryControl, Clock, DeviceError, Quality, Registers};
 use wattbook_types::transaction::Generation;
 use wattbook_types::{MeterRegister, PerMille, Power, Slot};
 
@@ -245,6 +246,28 @@ async fn an_address_of_no_object_or_the_wrong_class_opens_nothing() {
     }
     let meter = driver().counter.expect("it counts")(&address("echonet://127.0.0.1/013001"), &bench.context);
     assert!(meter.err().expect("refused").to_string().contains("0279, 027D and 0288 count"));
+}
+
+#[tokio::test]
+async fn single_devices_of_a_bench_are_nodes_too() {
+    let (clock, hand) = Clock::manual(minute(0));
+    let context = Context::new(clock.clone(), LENGTH);
+    for (face, offers) in [
+        (EchonetFace::Solar, &[Capability::Meter, Capability::Generator, Capability::Curtailment][..]),
+        (EchonetFace::Battery, &[Capability::Meter, Capability::Battery, Capability::BatteryControl]),
+        (EchonetFace::SmartMeter(MeterFace::default()), &[Capability::Meter]),
+    ] {
+        let node = serve_echonet(Bench::new(own_node(), clock.clone()), face).await.expect("a node");
+        let finding = probe(&object(node.address(), ""), &context).await.expect("a finding");
+        assert_eq!((finding.offers.as_slice(), finding.lacks.len()), (offers, 0));
+        let address = node.addresses().next().expect("one").to_string();
+        let address = address.strip_prefix(&format!("echonet://{}/", node.address())).expect("of this node");
+        let meter = counter(&object(node.address(), address), &context);
+        let first = meter.read().await.expect("a reading").required().expect("measured").registers;
+        hand.set(context.clock.now().plus_millis(86_400_000));
+        let later = meter.read().await.expect("a reading").required().expect("measured").registers;
+        assert!(first.import.wh() + first.export.wh() < later.import.wh() + later.export.wh(), "{face:?}");
+    }
 }
 
 #[tokio::test]

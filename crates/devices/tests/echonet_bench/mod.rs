@@ -6,10 +6,11 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub mod script;
+pub mod tables;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 use wattbook_devices::clock::Hand;
 use wattbook_devices::driver::{Context, Counter, Driver, FeederLimits, Finding};
 use wattbook_devices::echonet::PORT;
@@ -35,12 +36,17 @@ pub fn minute(minutes: u64) -> Timestamp {
     Timestamp::from_millis((START + minutes * 60) * 1000)
 }
 
-/// An address that no other test of this process has, and hardly one of another process.
+/// An address that no other test of this process has, nor a running one of another.
 pub fn own_address() -> Ipv4Addr {
-    static NEXT: AtomicU8 = AtomicU8::new(1);
-    let id = std::process::id();
-    let part = |number: u32| u8::try_from(number % 250).expect("small");
-    Ipv4Addr::new(127, 3 + part(id / 250) % 250, 1 + part(id), NEXT.fetch_add(1, Ordering::Relaxed))
+    static NEXT: AtomicU16 = AtomicU16::new(1);
+    loop {
+        let [high, low] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        let [.., process] = (std::process::id() % 250).to_be_bytes();
+        let address = Ipv4Addr::new(127, 3 + process, high, low);
+        if UdpSocket::bind((address, PORT)).is_ok() {
+            return address;
+        }
+    }
 }
 
 /// Where a node of its own listens.
@@ -51,7 +57,7 @@ pub fn own_node() -> SocketAddr {
 /// A home that makes 4.1 kW and uses 1 kW, then makes 0.1 kW and uses 1.5 kW, three hours each.
 fn steps(count: usize) -> Vec<ProfileStep> {
     let step = |place: usize| {
-        let (made, used) = if place / 6 % 2 == 0 { (2_050, 500) } else { (50, 750) };
+        let (made, used) = if (place / 6).is_multiple_of(2) { (2_050, 500) } else { (50, 750) };
         let (generation, consumption) = (Energy::from_wh(made), Energy::from_wh(used));
         ProfileStep { generation, consumption, quality: Quality::Measured }
     };

@@ -6,6 +6,7 @@
 //! be asked for again. Another controller may change the day (E5) in between: the answer repeats the day.
 //! Not here: moments that are no half-hours of the meter's local time.
 
+use super::object::Maps;
 use super::registers::DATE;
 use super::registers::meter::{DAY, NORMAL_DAY, NORMAL_FIXED, REVERSE_DAY, REVERSE_FIXED};
 use super::smart_meter::SmartMeter;
@@ -22,17 +23,23 @@ const OLDEST: i64 = 99;
 const DAY_BYTES: usize = 2 + 48 * 4;
 
 impl SmartMeter {
-    /// The registers as they stood at a moment; `None` where that is no half-hour.
+    /// The registers as they stood at a moment; `None` where that is no half-hour, or the meter keeps none.
     pub(super) async fn kept_at(&self, moment: Timestamp) -> Result<Option<Reading<Registers>>, DeviceError> {
         let wall = self.utc_offset.wall(moment).filter(|_| moment.millis().is_multiple_of(1000));
         let Some((wall, half_hour)) = wall.and_then(|wall| Some((wall, wall.half_hour()?))) else {
             return Ok(None);
         };
         let session = self.object.session().await;
+        let Maps { get, set } = self.object.maps(&session).await?;
+        let days = get.has(NORMAL_DAY) && set.has(DAY);
+        if !days && !get.has(NORMAL_FIXED) {
+            return Ok(None);
+        }
         let found = match self.latest(&session, wall).await? {
             Latest::Is(registers) => registers,
             Latest::Earlier => None,
-            Latest::Later(today) => self.of_day(&session, wall, half_hour, today).await?,
+            Latest::Later(today) if days => self.of_day(&session, wall, half_hour, today).await?,
+            Latest::Later(_) => None,
         };
         let reading = found.map_or(Reading::missing(moment), |it| Reading::measured(moment, it));
         Ok(Some(reading))
@@ -42,11 +49,10 @@ impl SmartMeter {
     async fn latest(&self, session: &Session<'_>, wall: WallTime) -> Result<Latest, DeviceError> {
         let codes = self.with_scale(NORMAL_FIXED, REVERSE_FIXED, &[DATE]);
         let values = self.object.read_in(session, &codes).await?;
-        self.counts(&values, NORMAL_FIXED, REVERSE_FIXED)?;
         let normal = fixed(&values, NORMAL_FIXED)?;
         let reverse = if self.one_way { normal } else { fixed(&values, REVERSE_FIXED)? };
         let (Some((latest, normal)), Some((also, reverse))) = (normal, reverse) else {
-            // Not measured just now: the day may have it all the same.
+            // It does not say now, or never: the day may have it all the same.
             return Ok(Latest::Later(today(&values)?));
         };
         if latest < wall {
