@@ -213,3 +213,30 @@ async fn another_device_at_the_same_address_is_looked_at_anew() {
     };
     assert_eq!(export(again.unwrap().value()), Some(500));
 }
+
+#[tokio::test]
+async fn s1_no_reply_whatever_is_a_panic() {
+    // Every function with bodies of every short length, of zeros, ones and in between.
+    let mut exchanges = Vec::new();
+    for function in 0..=255_u8 {
+        for length in 0..9_u8 {
+            for fill in [0, 1, 2, 0x0e, 0x2a, 0xff] {
+                let mut reply = vec![0, 0, 0, 0, 0, length + 2, 1, function];
+                reply.extend(vec![fill; usize::from(length)]);
+                let request = vec![0, 0, 0, 0, 0, 6, 1, 3, 0, 0, 0, 1];
+                exchanges.push(sunspec_wire::Exchange { request, reply, close: true });
+            }
+        }
+    }
+    let count = exchanges.len();
+    let (socket, replayed) = replay(exchanges).await;
+    let mut understood = 0;
+    for _ in 0..count {
+        // A new link each time, as an exception would keep the connection, and the next number with it.
+        let read = Link::new(socket.to_string(), None).read(1, None, 0, 1).await;
+        understood += usize::from(read.is_ok());
+    }
+    assert_eq!(replayed.await.expect("no panic"), Ok(()));
+    // One register in two bytes, of the function that was asked: only where the count of bytes is right.
+    assert_eq!(understood, 1, "of {count}");
+}
