@@ -206,9 +206,19 @@ async fn a_probe_says_what_is_there_what_it_offers_and_what_it_lacks() {
     let nobody: DeviceAddress = home.grid_meter.to_string().replace("/3", "/99").parse().unwrap();
     let error = site.probe(&nobody).await.unwrap_err().to_string();
     assert!(error.contains("no such unit answers"), "{error}");
-    let wrong: DeviceAddress = "sunspec://127.0.0.1/1?colour=red".parse().unwrap();
-    let error = site.probe(&wrong).await.unwrap_err().to_string();
-    assert!(error.contains("no option is called \"colour\""), "{error}");
+    for (wrong, words) in [
+        ("sunspec://127.0.0.1/1?colour=red", "no option is called \"colour\""),
+        ("sunspec://127.0.0.1/1?ca=ca.crt", "no option is called \"ca\""),
+        ("sunspec://127.0.0.1/256", "a unit's number up to 255"),
+        ("sunspec://127.0.0.1/?kind=coal", "kind is solar, wind or gas"),
+        ("sunspec://127.0.0.1/?power=4MWh", "power is in watts"),
+        ("sunspec://127.0.0.1/?charge_efficiency=1001", "in thousandths, at most 1000"),
+        ("sunspec://127.0.0.1/?lease=some", "lease is none or left out"),
+    ] {
+        let address: DeviceAddress = wrong.parse().unwrap();
+        let error = site.probe(&address).await.unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -34,56 +34,59 @@ pub(super) struct Options {
 
 impl Options {
     pub(super) fn of(address: &DeviceAddress) -> Result<Self, DeviceError> {
-        let wrong = |what: String| DeviceError::Configuration(format!("{address}: {what}"));
-        let secured = address.scheme() == super::SCHEME_TLS;
-        let known: Vec<&str> =
-            OPTIONS.iter().chain(TLS_OPTIONS.iter().filter(|_| secured)).copied().collect();
-        if let Some(name) = address.option_names().find(|name| !known.contains(name)) {
-            return Err(wrong(format!("no option is called {name:?}; there are: {}", known.join(", "))));
-        }
+        refuse_unknown(address)?;
         let unit = match address.path() {
             "" => 1,
             path => path.parse().map_err(|_| {
-                wrong(format!("after the slash stands a unit's number up to 255, not {path:?}"))
+                wrong(address, &format!("after the slash stands a unit's number up to 255, not {path:?}"))
             })?,
         };
-        let number = |name: &str| match address.option(name) {
-            None => Ok(None),
-            Some(text) => text
-                .parse::<u16>()
-                .map(Some)
-                .map_err(|_| wrong(format!("{name} is a number up to 65535, not {text:?}"))),
+        let number = |text: &str| text.parse::<u16>().ok();
+        let thousandths = |text: &str| number(text).and_then(PerMille::checked);
+        let efficiency = |name| {
+            let said = read(address, name, "in thousandths, at most 1000", thousandths)?;
+            Ok(said.unwrap_or(USUAL_EFFICIENCY))
         };
-        let efficiency = |name: &str| match number(name)? {
-            None => Ok(USUAL_EFFICIENCY),
-            Some(thousandths) => PerMille::checked(thousandths)
-                .ok_or_else(|| wrong(format!("{name} is in thousandths, at most 1000"))),
-        };
+        let without_lease = |text: &str| (text == "none").then_some(true);
         Ok(Self {
             unit,
-            base: number("base")?,
-            model: number("model")?,
-            kind: address
-                .option("kind")
-                .map(|text| {
-                    kind(text).ok_or_else(|| wrong(format!("kind is solar, wind or gas, not {text:?}")))
-                })
-                .transpose()?,
-            power: address
-                .option("power")
-                .map(|text| {
-                    power(text)
-                        .ok_or_else(|| wrong(format!("power is in watts, as 4000W or 4kW, not {text:?}")))
-                })
-                .transpose()?,
+            base: read(address, "base", "a register's number up to 65535", number)?,
+            model: read(address, "model", "a model's number up to 65535", number)?,
+            kind: read(address, "kind", "solar, wind or gas", kind)?,
+            power: read(address, "power", "in watts, as 4000W or 4kW", power)?,
             charge_efficiency: efficiency("charge_efficiency")?,
             discharge_efficiency: efficiency("discharge_efficiency")?,
-            without_lease: match address.option("lease") {
-                None => false,
-                Some("none") => true,
-                Some(other) => return Err(wrong(format!("lease is none or left out, not {other:?}"))),
-            },
+            without_lease: read(address, "lease", "none or left out", without_lease)?.unwrap_or(false),
         })
+    }
+}
+
+fn wrong(address: &DeviceAddress, what: &str) -> DeviceError {
+    DeviceError::Configuration(format!("{address}: {what}"))
+}
+
+fn refuse_unknown(address: &DeviceAddress) -> Result<(), DeviceError> {
+    let secured = address.scheme() == super::SCHEME_TLS;
+    let known: Vec<&str> = OPTIONS.iter().chain(TLS_OPTIONS.iter().filter(|_| secured)).copied().collect();
+    match address.option_names().find(|name| !known.contains(name)) {
+        None => Ok(()),
+        Some(name) => {
+            Err(wrong(address, &format!("no option is called {name:?}; there are: {}", known.join(", "))))
+        }
+    }
+}
+
+/// An option's value, where it is said.
+fn read<T>(
+    address: &DeviceAddress,
+    name: &str,
+    form: &str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, DeviceError> {
+    let Some(text) = address.option(name) else { return Ok(None) };
+    match parse(text) {
+        Some(value) => Ok(Some(value)),
+        None => Err(wrong(address, &format!("{name} is {form}, not {text:?}"))),
     }
 }
 
