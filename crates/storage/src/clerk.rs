@@ -5,12 +5,16 @@
 //! (registers that went back, rows that are missing) is not signed, because numbers have no gaps and it
 //! would stop all that follow. Not here: when reports are due (`run`) and who gets them (`push`, `http`).
 
-use crate::metrics::Metrics;
+use crate::fit::{self, Counts, Fitted, Frame, Offsets};
+use crate::metrics::{Metrics, count};
 use crate::store::{Store, StoreError, statement};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, watch};
-use wattbook_devices::{BatteryState, Clock, DeviceError, FeederReading, StorageSite};
+use wattbook_devices::{
+    BatteryState, Clock, DeviceError, FeederReading, Notice, NoticeKind, Registers, StorageSite,
+};
+use wattbook_types::genesis::ConnectionPointSpec;
 use wattbook_types::report::{FeederRow, Occasion};
 use wattbook_types::transaction::Body;
 use wattbook_types::{
@@ -60,6 +64,18 @@ struct Desk {
     next_slot: Slot,
     last: Option<StorageReport>,
     last_made: Option<Instant>,
+    /// The registers of the last slot-end report, or those with which the ledger began.
+    settled: Counts,
+    /// With which registers are stated; `None` before the first report.
+    offsets: Option<Offsets>,
+}
+
+/// A report that can be made, and what goes with it.
+struct Draft {
+    report: StorageReport,
+    offsets: Offsets,
+    /// Whether the registers had to be fitted.
+    altered: bool,
 }
 
 /// What is read for one report.
@@ -78,7 +94,10 @@ impl Clerk {
             Some(slot) => slot.next(),
             None => office.genesis.first_slot(),
         };
-        let desk = Desk { next_sequence, next_slot, last: store.last_report()?, last_made: None };
+        let settled = store.slot_ends_before(Slot::from_number(u64::MAX), 1)?.pop();
+        let settled = settled.map_or_else(|| beginning(&office), |report| stated(&report));
+        let (last, offsets) = (store.last_report()?, store.offsets()?);
+        let desk = Desk { next_sequence, next_slot, last, last_made: None, settled, offsets };
         Ok(Self { office, desk: Mutex::new(desk), next: watch::Sender::new(next_sequence) })
     }
 
@@ -112,7 +131,7 @@ impl Clerk {
         let look = self.look_now(&mut desk).await?;
         if let Some(last) = &desk.last {
             let is_fresh = desk.last_made.is_some_and(|made| made.elapsed() < FRESH);
-            let mut now = self.statement(&desk, Occasion::Interim, desk.next_slot, &look);
+            let mut now = self.draft(&desk, Occasion::Interim, desk.next_slot, &look).report;
             // Equal but for number, time and occasion: nothing has changed.
             (now.sequence, now.boot_epoch, now.time) = (last.sequence, last.boot_epoch, last.time);
             (now.slot, now.occasion) = (last.slot, last.occasion);
@@ -131,7 +150,7 @@ impl Clerk {
             return Ok(transaction);
         }
         let again = self.sign(statement(&transaction).clone());
-        self.office.store.put_report(&again).await?;
+        self.office.store.put_report(&again, None).await?;
         Ok(again)
     }
 
@@ -156,9 +175,10 @@ impl Clerk {
                     self.look_back(slot).await?.ok_or(DeviceError::Missing { time: slot.end(length) })?
                 }
             };
-            let report = self.statement(desk, Occasion::SlotEnd, slot, &look);
-            self.keep(desk, report).await?;
-            desk.next_slot = slot.next();
+            let draft = self.draft(desk, Occasion::SlotEnd, slot, &look);
+            let counts = stated(&draft.report);
+            self.keep(desk, draft).await?;
+            (desk.next_slot, desk.settled) = (slot.next(), counts);
         }
     }
 
@@ -190,15 +210,19 @@ impl Clerk {
 
     /// What the meters show now, in the slot that is to be reported next.
     async fn look_now(&self, desk: &mut Desk) -> Result<Look, ClerkError> {
-        let (site, rules) = (&self.office.site, &self.office.genesis.rules);
-        // A slot may end between closing the last one and reading: then the whole again, once.
-        for _ in 0..2 {
+        let (site, length) = (&self.office.site, self.office.genesis.rules.slot_length);
+        // A slot may end between closing the last one and reading: then the whole again.
+        for _ in 0..3 {
             self.close_slots(desk).await?;
             // Feeders before the battery: its own meter then shows at least their sum.
             let feeders = site.feeders.read().await?.required()?;
             let battery = site.battery.state().await?;
-            let time = battery.time();
-            if rules.slot_length.slot_at(time) == desk.next_slot {
+            let start = desk.next_slot.start(length);
+            // What was read a little before the slot began still stands when it begins.
+            let is_late = start.millis_since(battery.time()) <= length.millis() / 8;
+            let time = if is_late { battery.time().max(start) } else { battery.time() };
+            let time = time.max(desk.last.as_ref().map_or(time, |last| last.time));
+            if length.slot_at(time) == desk.next_slot {
                 return Ok(Look { time, battery: battery.required()?, feeders });
             }
         }
@@ -206,46 +230,92 @@ impl Clerk {
     }
 
     async fn write_interim(&self, desk: &mut Desk, look: Look) -> Result<Transaction, ClerkError> {
-        let report = self.statement(desk, Occasion::Interim, desk.next_slot, &look);
-        self.keep(desk, report).await
+        let draft = self.draft(desk, Occasion::Interim, desk.next_slot, &look);
+        self.keep(desk, draft).await
     }
 
-    fn statement(&self, desk: &Desk, occasion: Occasion, slot: Slot, look: &Look) -> StorageReport {
+    /// What a report says of a look: its registers fitted to what the ledger takes.
+    fn draft(&self, desk: &Desk, occasion: Occasion, slot: Slot, look: &Look) -> Draft {
         let (battery, nameplate) = (&look.battery, &self.office.battery);
+        let Fitted { counts, offsets, altered } = self.fit(desk, occasion, slot, look);
         let capacity = battery.capacity.min(nameplate.capacity);
-        let row = |reading: &FeederReading| FeederRow {
-            connection_point: reading.connection_point,
-            received: reading.received,
-            delivered: reading.delivered,
+        let row = |(at, registers): (&ConnectionPoint, &Registers)| FeederRow {
+            connection_point: *at,
+            received: registers.import,
+            delivered: registers.export,
         };
-        StorageReport {
+        let report = StorageReport {
             battery: nameplate.id,
             boot_epoch: self.office.store.boot_epoch(),
             sequence: desk.next_sequence,
             time: look.time,
             slot,
             occasion,
-            import: battery.registers.import,
-            export: battery.registers.export,
+            import: counts.own.import,
+            export: counts.own.export,
             stored: battery.stored.min(capacity),
             capacity,
             charge_limit: battery.charge_limit.min(nameplate.charge_limit),
             discharge_limit: battery.discharge_limit.min(nameplate.discharge_limit),
-            rows: look.feeders.iter().map(row).collect(),
-        }
+            rows: counts.feeders.iter().map(row).collect(),
+        };
+        Draft { report, offsets, altered }
+    }
+
+    fn fit(&self, desk: &Desk, occasion: Occasion, slot: Slot, look: &Look) -> Fitted {
+        let (office, rules) = (&self.office, &self.office.genesis.rules);
+        let limits = [office.battery.charge_limit, office.battery.discharge_limit];
+        let feeder = |row: &FeederReading| {
+            (row.connection_point, Registers { import: row.received, export: row.delivered })
+        };
+        let shown =
+            Counts { own: look.battery.registers, feeders: look.feeders.iter().map(feeder).collect() };
+        let offsets = desk.offsets.clone().unwrap_or_else(|| {
+            let since = look.time.millis_since(office.genesis.time).div_ceil(1_000);
+            fit::beginning(&desk.settled, &shown, limits, since)
+        });
+        let said = desk.last.as_ref().map(stated);
+        let slots = slot.next().number().saturating_sub(desk.next_slot.number());
+        let frame = Frame {
+            settled: &desk.settled,
+            stated: said.as_ref().unwrap_or(&desk.settled),
+            limits,
+            seconds: slots.saturating_mul(rules.slot_length.seconds()),
+            slot_end: occasion == Occasion::SlotEnd,
+        };
+        frame.fit(&shown, &offsets)
     }
 
     /// Signs a report and has it kept; only then it counts.
-    async fn keep(&self, desk: &mut Desk, report: StorageReport) -> Result<Transaction, ClerkError> {
+    async fn keep(&self, desk: &mut Desk, draft: Draft) -> Result<Transaction, ClerkError> {
+        let Draft { report, offsets, altered } = draft;
         self.refuse_nonsense(desk.last.as_ref(), &report)?;
         let transaction = self.sign(report.clone());
-        self.office.store.put_report(&transaction).await?;
+        let new = desk.offsets.as_ref() != Some(&offsets);
+        self.office.store.put_report(&transaction, new.then_some(&offsets)).await?;
         self.office.metrics.reported(&report);
+        self.tell_fitted(&report, altered);
         desk.next_sequence += 1;
+        desk.offsets = Some(offsets);
         desk.last = Some(report);
         desk.last_made = Some(Instant::now());
         self.next.send_replace(desk.next_sequence);
         Ok(transaction)
+    }
+
+    fn tell_fitted(&self, report: &StorageReport, altered: bool) {
+        let (notices, address) = (&self.office.site.notices, format!("battery {}", report.battery));
+        if !altered {
+            if report.occasion == Occasion::SlotEnd {
+                notices.settle(&address, NoticeKind::Fitted);
+            }
+            return;
+        }
+        count(&self.office.metrics.reports_fitted);
+        let words = "The feeders' meters and the battery's own meter do not agree. What the feeders count is \
+                     cut to what the battery counts."
+            .to_owned();
+        notices.raise(Notice { when: report.time, address, kind: NoticeKind::Fitted, words });
     }
 
     fn refuse_nonsense(
@@ -287,4 +357,24 @@ impl Clerk {
         };
         payload.sign(&office.key)
     }
+}
+
+/// The registers that a report states.
+fn stated(report: &StorageReport) -> Counts {
+    let feeder = |row: &FeederRow| {
+        (row.connection_point, Registers { import: row.received, export: row.delivered })
+    };
+    let own = Registers { import: report.import, export: report.export };
+    Counts { own, feeders: report.rows.iter().map(feeder).collect() }
+}
+
+/// The registers with which the ledger began.
+fn beginning(office: &Office) -> Counts {
+    let points = office.genesis.connection_points.iter();
+    let mine = points.filter(|point| point.battery == office.battery.id);
+    let own = Registers { import: office.battery.import, export: office.battery.export };
+    let feeder = |point: &ConnectionPointSpec| {
+        (point.id, Registers { import: point.received, export: point.delivered })
+    };
+    Counts { own, feeders: mine.map(feeder).collect() }
 }

@@ -7,24 +7,37 @@ use crate::clerk::{ClerkError, Office};
 use crate::metrics::count;
 use crate::planner::{Accepted, Arrival, deliveries};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
+use tokio::task::JoinSet;
 use wattbook_client::api::Announcement;
-use wattbook_devices::BatteryNameplate;
+use wattbook_devices::{BatteryNameplate, DeviceError};
 use wattbook_types::{Power, Slot};
 
 /// For how many slots beyond the present one the feeders are told ahead.
 const AHEAD: u64 = 1;
 
+/// How often (real time) the battery is looked at, to know whether the devices answer.
+const LOOK: Duration = Duration::from_secs(5);
+
 /// Controls a battery's feeders.
 pub struct Control {
     office: Arc<Office>,
-    /// Held through a cycle; the nameplate once it is read.
-    turn: Mutex<Option<BatteryNameplate>>,
+    /// Held through a cycle.
+    turn: Mutex<Known>,
+}
+
+/// What is known of the battery.
+#[derive(Default)]
+struct Known {
+    nameplate: Option<BatteryNameplate>,
+    /// When it answered last.
+    answered: Option<Instant>,
 }
 
 impl Control {
     pub fn new(office: Arc<Office>) -> Self {
-        Self { office, turn: Mutex::new(None) }
+        Self { office, turn: Mutex::default() }
     }
 
     /// The slot that it is now.
@@ -34,10 +47,15 @@ impl Control {
 
     /// One cycle over the present slot and those after it.
     pub async fn cycle(&self) -> Result<(), ClerkError> {
-        let _turn = self.turn.lock().await;
+        let mut turn = self.turn.lock().await;
         let present = self.present();
         for ahead in 0..=AHEAD {
             self.plan_deliveries(present.plus(ahead)).await?;
+        }
+        if turn.answered.is_none_or(|answered| answered.elapsed() >= LOOK) {
+            turn.answered = None;
+            self.office.site.battery.state().await?;
+            turn.answered = Some(Instant::now());
         }
         Ok(())
     }
@@ -52,10 +70,17 @@ impl Control {
         let feeders = &self.office.site.feeders;
         let reservations = self.office.store.dispatches(slot, slot.next())?;
         let plans = feeders.plans(slot).await?;
+        // All at once, so that a feeder that does not answer keeps no other waiting.
+        let mut telling = JoinSet::new();
         for (at, energy) in deliveries(&plans, &reservations) {
-            feeders.deliver(at, slot, energy).await?;
+            let feeders = Arc::clone(feeders);
+            telling.spawn(async move { feeders.deliver(at, slot, energy).await });
         }
-        Ok(())
+        let mut result = Ok(());
+        while let Some(told) = telling.join_next().await {
+            result = result.and(told.unwrap_or_else(|gone| Err(DeviceError::Refused(gone.to_string()))));
+        }
+        Ok(result?)
     }
 
     /// Opens a feeder for a home that announced to send (S1), as far as the battery allows. The slot has
@@ -64,9 +89,9 @@ impl Control {
         let mut turn = self.turn.lock().await;
         let Announcement { connection_point, slot, power } = *announcement;
         let (site, rules) = (&self.office.site, &self.office.genesis.rules);
-        let nameplate = match *turn {
+        let nameplate = match turn.nameplate {
             Some(nameplate) => nameplate,
-            None => *turn.insert(site.battery.nameplate().await?),
+            None => *turn.nameplate.insert(site.battery.nameplate().await?),
         };
         let battery = site.battery.state().await?.required()?;
         let plans = site.feeders.plans(slot).await?;

@@ -7,7 +7,7 @@
 
 use crate::clerk::{Clerk, ClerkError, Office};
 use crate::control::Control;
-use crate::metrics::count;
+use crate::metrics::{self, count};
 use crate::store::StoreError;
 use crate::{dispatch, lists};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
@@ -54,7 +54,7 @@ pub fn router(desk: Arc<Desk>) -> Router {
         .route("/api/v1/deliveries", get(deliveries))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(metrics_page))
         .fallback(async || Failure::other(StatusCode::NOT_FOUND, "not-found", "There is no such page."))
         .method_not_allowed_fallback(async || {
             Failure::other(
@@ -281,8 +281,9 @@ async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Ready when the records can be written and the devices answered when last asked.
-async fn readyz(State(desk): App) -> Result<&'static str, Failure> {
+/// Ready when the records can be written and the devices answered when last asked. What is wrong with single
+/// devices is told, a line each.
+async fn readyz(State(desk): App) -> Result<String, Failure> {
     let not_ready = |what| Failure::other(StatusCode::SERVICE_UNAVAILABLE, "not-ready", what);
     if desk.office.store.is_poisoned() {
         return Err(not_ready("The records cannot be written."));
@@ -290,10 +291,14 @@ async fn readyz(State(desk): App) -> Result<&'static str, Failure> {
     if !desk.office.metrics.devices_answer() {
         return Err(not_ready("The devices do not answer."));
     }
-    Ok("ready\n")
+    let standing = desk.office.site.notices.standing();
+    let lines = standing.iter().map(|notice| format!("{}: {}\n", notice.address, notice.words));
+    Ok(std::iter::once("ready\n".to_owned()).chain(lines).collect())
 }
 
-async fn metrics(State(desk): App) -> impl IntoResponse {
+async fn metrics_page(State(desk): App) -> impl IntoResponse {
     let certificates = desk.link.as_ref().map(|link| link.metrics()).unwrap_or_default();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], desk.office.metrics.text() + &certificates)
+    let office = &desk.office;
+    let text = office.metrics.text() + &metrics::of_devices(&office.site.notices) + &certificates;
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
 }

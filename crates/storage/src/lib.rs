@@ -13,6 +13,7 @@ mod clerk;
 mod config;
 mod control;
 mod dispatch;
+mod fit;
 mod http;
 mod lists;
 mod metrics;

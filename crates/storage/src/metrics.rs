@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use wattbook_devices::{NoticeKind, Notices};
 use wattbook_types::StorageReport;
 use wattbook_types::report::Occasion;
 
@@ -17,6 +18,7 @@ pub struct Metrics {
     pub announcements_refused: AtomicU64,
     pub reports_in_ledger: AtomicU64,
     pub reports_stuck: AtomicU64,
+    pub reports_fitted: AtomicU64,
     pub device_failures: AtomicU64,
     devices_answer: AtomicBool,
 }
@@ -51,11 +53,17 @@ impl Metrics {
 
     /// The text of all.
     pub fn text(&self) -> String {
-        let rows: [(&str, &str, &str, &AtomicU64); 10] = [
+        let rows: [(&str, &str, &str, &AtomicU64); 11] = [
             ("counter", "reports_slot_end_total", "slot-end reports made", &self.slot_end_reports),
             ("counter", "reports_interim_total", "interim reports made", &self.interim_reports),
             ("gauge", "reports_in_ledger", "reports known to be in the ledger", &self.reports_in_ledger),
             ("gauge", "reports_stuck", "reports that the servers refuse for good", &self.reports_stuck),
+            (
+                "counter",
+                "reports_fitted_total",
+                "reports whose registers were fitted to each other",
+                &self.reports_fitted,
+            ),
             ("gauge", "stored_wh", "energy stored by the last report", &self.stored_wh),
             ("counter", "dispatches_taken_total", "reservations taken", &self.dispatches_taken),
             ("counter", "dispatches_refused_total", "dispatch orders refused", &self.dispatches_refused),
@@ -79,4 +87,24 @@ impl Metrics {
         }
         text
     }
+}
+
+/// How often something was wrong with devices, and with how many something is now.
+pub fn of_devices(notices: &Notices) -> String {
+    let mut text = String::from(
+        "# HELP wattbook_storage_device_notices_total times that something was wrong with a device\n\
+         # TYPE wattbook_storage_device_notices_total counter\n",
+    );
+    for kind in NoticeKind::ALL {
+        let (word, count) = (kind.word(), notices.count(kind));
+        let _ = writeln!(text, "wattbook_storage_device_notices_total{{kind=\"{word}\"}} {count}");
+    }
+    let _ = write!(
+        text,
+        "# HELP wattbook_storage_device_notices things that are wrong with devices now\n\
+         # TYPE wattbook_storage_device_notices gauge\n\
+         wattbook_storage_device_notices {}\n",
+        notices.standing().len()
+    );
+    text
 }

@@ -5,6 +5,7 @@
 //! one commit. After a failed write nothing more is written or answered (the store is poisoned): what is on
 //! disk is then unknown, and only a new opening knows. Deliberately absent: deletion.
 
+use crate::fit::{Offset, Offsets};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use wattbook_types::record::Reservation;
 use wattbook_types::report::{Occasion, StorageReport};
 use wattbook_types::transaction::Body;
-use wattbook_types::{BatteryId, LedgerId, Slot, Transaction};
+use wattbook_types::{BatteryId, ConnectionPoint, LedgerId, Slot, Transaction};
 
 /// Numbers by name: see the constants below.
 const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
@@ -26,6 +27,9 @@ const REPORTS: TableDefinition<u64, &[u8]> = TableDefinition::new("reports");
 const SLOT_ENDS: TableDefinition<u64, u64> = TableDefinition::new("slot_ends");
 /// Reservations with checked finality in canonical bytes, by slot and purchase.
 const DISPATCHES: TableDefinition<(u64, [u8; 32]), &[u8]> = TableDefinition::new("dispatches");
+
+/// What is added to meters' registers before they are stated, in JSON: one row, at 0.
+const OFFSETS: TableDefinition<u64, &[u8]> = TableDefinition::new("offsets");
 
 const BOOT_EPOCH: &str = "boot_epoch";
 const IN_LEDGER: &str = "in_ledger";
@@ -86,7 +90,7 @@ struct Write {
 }
 
 enum Entry {
-    Report { sequence: u64, slot_end: Option<Slot>, bytes: Vec<u8> },
+    Report { sequence: u64, slot_end: Option<Slot>, bytes: Vec<u8>, offsets: Option<Vec<u8>> },
     Dispatch { slot: Slot, purchase: [u8; 32], bytes: Vec<u8> },
     InLedger(u64),
 }
@@ -127,12 +131,30 @@ impl Store {
         self.0.poisoned.load(Ordering::Acquire)
     }
 
-    /// Keeps a report; one with the same number is replaced (its statement signed again).
-    pub async fn put_report(&self, transaction: &Transaction) -> Result<(), StoreError> {
+    /// Keeps a report; one with the same number is replaced (its statement signed again). With it, in one
+    /// step, the offsets with which its registers were stated, where they are new.
+    pub async fn put_report(
+        &self,
+        transaction: &Transaction,
+        offsets: Option<&Offsets>,
+    ) -> Result<(), StoreError> {
         let report = statement(transaction);
         let slot_end = (report.occasion == Occasion::SlotEnd).then_some(report.slot);
         let bytes = transaction.to_bytes();
-        self.write(Entry::Report { sequence: report.sequence, slot_end, bytes }).await
+        let rows = offsets.map(|offsets| offsets.iter().collect::<Vec<_>>());
+        let offsets = rows.map(|rows| serde_json::to_vec(&rows).expect("rows are JSON"));
+        self.write(Entry::Report { sequence: report.sequence, slot_end, bytes, offsets }).await
+    }
+
+    /// The offsets with which registers were stated last.
+    pub fn offsets(&self) -> Result<Option<Offsets>, StoreError> {
+        self.read(|read| {
+            let table = read.open_table(OFFSETS)?;
+            let Some(bytes) = table.get(0)? else { return Ok(None) };
+            let rows: Vec<(Option<ConnectionPoint>, Offset)> =
+                serde_json::from_slice(bytes.value()).map_err(corrupted)?;
+            Ok(Some(rows.into_iter().collect()))
+        })
     }
 
     /// Keeps a reservation whose finality was checked.
@@ -272,6 +294,7 @@ fn begin(database: &Database, owner: &[u8]) -> Result<Option<u32>, redb::Error> 
         write.open_table(REPORTS)?;
         write.open_table(SLOT_ENDS)?;
         write.open_table(DISPATCHES)?;
+        write.open_table(OFFSETS)?;
         let mut owners = write.open_table(OWNER)?;
         let known = owners.get(())?.map(|known| known.value().to_vec());
         match known {
@@ -315,8 +338,11 @@ fn commit(database: &Database, batch: &[Write]) -> Result<(), redb::Error> {
         let mut dispatches = transaction.open_table(DISPATCHES)?;
         for write in batch {
             match &write.entry {
-                Entry::Report { sequence, slot_end, bytes } => {
+                Entry::Report { sequence, slot_end, bytes, offsets } => {
                     reports.insert(sequence, bytes.as_slice())?;
+                    if let Some(rows) = offsets {
+                        transaction.open_table(OFFSETS)?.insert(0, rows.as_slice())?;
+                    }
                     if let Some(slot) = slot_end {
                         slot_ends.insert(slot.number(), sequence)?;
                     }
