@@ -96,7 +96,7 @@ impl Community {
 
     /// Writes the servers' configurations and says what to start.
     pub fn parts(&self, timing: &Timing) -> Result<Vec<Part>> {
-        server_parts(&self.dir, &self.genesis_file(), &self.servers, &[], timing)
+        server_parts(&self.dir, &self.genesis_file(), &self.servers, &[], timing, None)
     }
 
     /// Signed requests of all members in turn, that the servers will take for the next ten hours.

@@ -1,7 +1,11 @@
 //! The configuration of every part of a demonstration.
+//!
+//! Always: parts reach each other by TLS with the demonstration's own certificates, and devices over TCP;
+//! what people and programs of this machine look at is plain and on the loopback.
 
 use super::children::Part;
-use super::site::{ServerSite, Site, url, write_config};
+use super::links::Links;
+use super::site::{ServerSite, Site, protected_url, write_config};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use wattbook_devices::plant::Plant;
@@ -17,19 +21,20 @@ const UTILITY: Price = Price::from_milli_per_kwh(320);
 const LEADER_TIMEOUT_MS: u64 = 250;
 
 /// Writes all configurations and says what to start, in order.
-pub fn prepare(site: &Site, plant: &Plant) -> Result<Vec<Part>> {
-    let mut parts = servers(site)?;
-    parts.push(storage(site, plant)?);
-    parts.push(homes(site, plant)?);
+pub fn prepare(site: &Site, plant: &Plant, links: &Links) -> Result<Vec<Part>> {
+    let mut parts = servers(site, links)?;
+    parts.push(storage(site, plant, links)?);
+    parts.push(homes(site, plant, links)?);
     Ok(parts)
 }
 
-fn servers(site: &Site) -> Result<Vec<Part>> {
+fn servers(site: &Site, links: &Links) -> Result<Vec<Part>> {
     let batteries = site.genesis.batteries.iter();
+    let url = protected_url(site.storage.http);
     let storage: Vec<StorageSide> =
-        batteries.map(|battery| StorageSide { battery: battery.id, url: url(site.storage.http) }).collect();
+        batteries.map(|battery| StorageSide { battery: battery.id, url: url.clone() }).collect();
     let timing = Timing { leader_timeout_ms: LEADER_TIMEOUT_MS, heartbeat_ms: 30_000 };
-    server_parts(&site.dir, &site.genesis_file(), &site.servers, &storage, &timing)
+    server_parts(&site.dir, &site.genesis_file(), &site.servers, &storage, &timing, Some(links))
 }
 
 /// How servers wait for each other.
@@ -41,13 +46,15 @@ pub struct Timing {
     pub heartbeat_ms: u64,
 }
 
-/// Writes the servers' configurations below a folder and says what to start.
+/// Writes the servers' configurations below a folder and says what to start. With `links` they serve TLS
+/// besides the plain interface of this machine.
 pub fn server_parts(
     dir: &Path,
     genesis: &Path,
     servers: &[ServerSite],
     storage: &[StorageSide],
     timing: &Timing,
+    links: Option<&Links>,
 ) -> Result<Vec<Part>> {
     let peer = |server: &ServerSite| Peer { key: server.public_key(), address: server.peers };
     let peers: Vec<Peer> = servers.iter().map(peer).collect();
@@ -55,20 +62,22 @@ pub fn server_parts(
         .iter()
         .map(|server| {
             let folder = format!("servers/{}", server.name);
+            let tls = links.map(|links| links.server(&server.name)).transpose()?;
+            let (plain, protected) = (server.keyed.http, server.protected);
             let config = wattbook_server::config::Config {
                 name: server.name.clone(),
                 key: write_key(dir, &folder, "server", &server.keyed.seed)?,
                 passphrase_file: None,
                 genesis: genesis.to_owned(),
                 data: dir.join(&folder).join("data"),
-                api: server.keyed.http,
-                local: None,
+                api: if tls.is_some() { protected } else { plain },
+                local: tls.is_some().then_some(plain),
                 consensus: server.peers,
                 servers: peers.clone(),
                 storage: storage.to_vec(),
                 leader_timeout_ms: timing.leader_timeout_ms,
                 heartbeat_ms: timing.heartbeat_ms,
-                tls: None,
+                tls,
             };
             let file = write_config(dir, &folder, &config)?;
             Ok(Part { name: server.name.clone(), command: "server", config: file })
@@ -85,7 +94,7 @@ fn write_key(dir: &Path, folder: &str, name: &str, seed: &[u8; 32]) -> Result<Pa
     Ok(file)
 }
 
-fn storage(site: &Site, plant: &Plant) -> Result<Part> {
+fn storage(site: &Site, plant: &Plant, links: &Links) -> Result<Part> {
     let battery = site.genesis.batteries[0].id;
     let devices = plant.storage(battery).context("the simulated world has no such battery")?;
     let config = wattbook_storage::Config {
@@ -95,9 +104,9 @@ fn storage(site: &Site, plant: &Plant) -> Result<Part> {
         passphrase_file: None,
         listen: site.storage.http,
         data: site.dir.join("storage/data"),
-        servers: site.server_urls(),
+        servers: site.protected_urls(),
         devices: devices.clone(),
-        tls: None,
+        tls: Some(links.storage()?),
         mqtt: None,
         folder: site.dir.join("storage"),
     };
@@ -105,7 +114,7 @@ fn storage(site: &Site, plant: &Plant) -> Result<Part> {
     Ok(Part { name: "storage".to_owned(), command: "storage", config: file })
 }
 
-fn homes(site: &Site, plant: &Plant) -> Result<Part> {
+fn homes(site: &Site, plant: &Plant, links: &Links) -> Result<Part> {
     let home = |((name, seed), number): (&(String, [u8; 32]), u32)| -> Result<HomeConfig> {
         let connection_point = ConnectionPoint::from_number(number);
         let devices = plant.home(connection_point).context("the simulated world has no such home")?;
@@ -127,13 +136,13 @@ fn homes(site: &Site, plant: &Plant) -> Result<Part> {
         passphrase_file: None,
         data: site.dir.join("homes/data"),
         listen: site.homes_address,
-        servers: site.server_urls(),
+        servers: site.protected_urls(),
         storage: batteries
-            .map(|battery| StorageAddress { battery: battery.id, url: url(site.storage.http) })
+            .map(|battery| StorageAddress { battery: battery.id, url: protected_url(site.storage.http) })
             .collect(),
         utility: UtilityTariff::flat(UTILITY),
         utc_offset_minutes: 0,
-        tls: None,
+        tls: Some(links.homes(site)?),
         mqtt: None,
         homes: homes?,
         folder: site.dir.join("homes"),

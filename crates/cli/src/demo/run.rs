@@ -1,12 +1,13 @@
 //! The course of a demonstration: prepare, start, show, end, report.
 
 use super::children::Children;
+use super::links::Links;
 use super::options::Options;
 use super::parts;
 use super::reconcile::{Books, Finding, HomeTransaction, StorageLists};
 use super::report::{self, Coverage, HomePart, Report};
 use super::screen::{HomeRow, Screen, Snapshot};
-use super::site::{Site, url};
+use super::site::{Site, protected_url, url};
 use super::tally::Tally;
 use anyhow::{Context, Result, bail};
 use std::process::ExitCode;
@@ -21,6 +22,7 @@ use wattbook_devices::clock::Clock;
 use wattbook_devices::plant::{Plant, PlantListen, WorldSpec};
 use wattbook_devices::profile::reader::{self, Fill, Gaps};
 use wattbook_devices::profile::{HomeProfile, Profiles, sample};
+use wattbook_link::Link;
 use wattbook_types::{AccountId, Balance, Energy, Height, Interval, Timestamp};
 
 /// How many homes a demonstration has where nothing else is said.
@@ -53,6 +55,8 @@ struct Demo {
     clock: Clock,
     children: Children,
     servers: Servers,
+    /// How the storage side is asked.
+    reader: Arc<Link>,
     events: Events,
     tally: Tally,
     screen: Screen,
@@ -108,7 +112,8 @@ impl Demo {
         let spec = WorldSpec::of_genesis(&site.genesis, profiles)?;
         let plant = Plant::start(spec.clone(), clock.clone(), PlantListen::loopback()).await?;
         let mut children = Children::new(site.logs(), Duration::from_secs(options.restart_after));
-        for part in parts::prepare(&site, &plant)? {
+        let links = Links::new(&site.dir)?;
+        for part in parts::prepare(&site, &plant, &links)? {
             let name = part.name.clone();
             children.start(part).with_context(|| format!("starting {name}"))?;
         }
@@ -121,6 +126,7 @@ impl Demo {
         Ok(Self {
             end: options.duration.map(|time| site.genesis.time.plus_millis(time.as_millis() as u64)),
             events: Events::new(servers.clone(), Height::from_number(0)),
+            reader: links.reader(&site)?,
             site,
             plant,
             spec,
@@ -268,7 +274,8 @@ impl Demo {
         }
         let mut lists = StorageLists::default();
         if records.is_some() {
-            lists = StorageLists::read(&Storage::new(&url(self.site.storage.http))?).await?;
+            let storage = protected_url(self.site.storage.http);
+            lists = StorageLists::read(&Storage::linked(&storage, Some(&self.reader))?).await?;
         }
         self.screen.finally("Stopping.");
         problems.extend(self.children.stop("home").await);
@@ -420,6 +427,9 @@ fn header(site: &Site, options: &Options) -> Vec<String> {
         let title = if number == 0 { "The servers' pages:" } else { "" };
         lines.push(format!("{title:19} {}", pair.join("  ")));
     }
+    lines
+        .push("Links: parts by TLS with certificates at both ends; devices by Modbus TCP, plain,".to_owned());
+    lines.push("within this machine, like the pages.".to_owned());
     lines.push(format!("Everything is kept in {}. Stop with Ctrl-C.", site.dir.display()));
     lines
 }

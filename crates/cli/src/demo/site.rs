@@ -49,10 +49,12 @@ pub struct Keyed {
 pub struct ServerSite {
     /// Its name.
     pub name: String,
-    /// Its key and HTTP address.
+    /// Its key and the address of its plain HTTP interface.
     pub keyed: Keyed,
     /// Where the other servers find it.
     pub peers: SocketAddr,
+    /// Where the other parts find it by TLS.
+    pub protected: SocketAddr,
 }
 
 /// What stands in the marker, for other commands.
@@ -109,9 +111,14 @@ impl Site {
         self.dir.join("logs")
     }
 
-    /// Base addresses of the servers.
+    /// Base addresses of the servers for people and programs of this machine.
     pub fn server_urls(&self) -> Vec<String> {
         self.servers.iter().map(|server| url(server.keyed.http)).collect()
+    }
+
+    /// Base addresses of the servers for the other parts.
+    pub fn protected_urls(&self) -> Vec<String> {
+        self.servers.iter().map(|server| protected_url(server.protected)).collect()
     }
 
     /// A home's address on the ledger.
@@ -128,7 +135,7 @@ impl Site {
         let homes_list = self.homes.iter().enumerate();
         let marker = Marker {
             servers: self.server_urls(),
-            storage: url(self.storage.http),
+            storage: protected_url(self.storage.http),
             homes: url(self.homes_address),
             homes_list: homes_list
                 .map(|(number, (name, _))| MarkedHome { name, address: self.home_account(number) })
@@ -148,14 +155,15 @@ impl ServerSite {
 
 /// New keys and free addresses for this many servers, by ascending names, and so many more addresses.
 pub fn server_sites(count: usize, more: usize) -> Result<(Vec<ServerSite>, Vec<SocketAddr>)> {
-    let mut ports = free_ports(2 * count + more)?;
-    let others = ports.split_off(2 * count);
+    let mut ports = free_ports(3 * count + more)?;
+    let others = ports.split_off(3 * count);
     let site = |(number, ports): (usize, &[SocketAddr])| ServerSite {
         name: format!("server-{}", number + 1),
         keyed: Keyed { seed: rand::random(), http: ports[0] },
         peers: ports[1],
+        protected: ports[2],
     };
-    Ok((ports.chunks(2).enumerate().map(site).collect(), others))
+    Ok((ports.chunks(3).enumerate().map(site).collect(), others))
 }
 
 /// Writes a part's configuration into a folder below another and says where.
@@ -166,9 +174,14 @@ pub fn write_config(dir: &Path, folder: &str, config: &impl Serialize) -> Result
     Ok(file)
 }
 
-/// The base address of an HTTP interface.
+/// The base address of a plain HTTP interface.
 pub fn url(address: SocketAddr) -> String {
     format!("http://{address}")
+}
+
+/// The base address of an HTTP interface over TLS.
+pub fn protected_url(address: SocketAddr) -> String {
+    format!("https://{address}")
 }
 
 fn public(seed: &[u8; 32]) -> PublicKey {
