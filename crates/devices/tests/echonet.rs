@@ -314,6 +314,14 @@ async fn a_node_that_stops_is_missed_and_one_that_comes_back_is_read_again() {
     let missed = meter.read().await.expect_err("nobody answers");
     assert!(matches!(missed, DeviceError::Unreachable { .. }), "{missed}");
     assert!(missed.to_string().contains("no answer from 028801"), "{missed}");
-    let _node = bench.plant.serve_echonet(place, &devices).await.expect("a node");
+    let node = bench.plant.serve_echonet(place, &devices).await.expect("a node");
     assert!(meter.read().await.is_ok());
+    // Another meter in its place: what the first one had is forgotten once nobody answered.
+    node.stop().await;
+    assert!(meter.read().await.is_err());
+    let face = EchonetFace::SmartMeter(MeterFace { reverse: false, ..MeterFace::default() });
+    let devices = [(PlantDevice::GridMeter(HOME), face)];
+    let _node = bench.plant.serve_echonet(place, &devices).await.expect("a node");
+    let refused = meter.read().await.expect_err("it counts one direction");
+    assert!(refused.to_string().contains("?one_way=import"), "{refused}");
 }
