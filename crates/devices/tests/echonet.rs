@@ -296,6 +296,20 @@ async fn many_drivers_share_a_node_and_a_port_and_get_each_their_own_answers() {
     assert_ne!(at(0), at(2));
 }
 
+#[tokio::test]
+async fn parts_of_one_process_ask_from_one_address_where_none_is_said() {
+    let bench = bench().await;
+    let node = bench.node(MeterFace::default()).await;
+    let text = format!("echonet://{}/028801", node.address());
+    let other = Context::new(bench.context.clock.clone(), LENGTH);
+    let meters = [counter(&address(&text), &bench.context), counter(&address(&text), &other)];
+    for _ in 0..3 {
+        for meter in &meters {
+            assert!(meter.read().await.is_ok());
+        }
+    }
+}
+
 async fn read(
     meter: Arc<dyn Counter>,
 ) -> Result<wattbook_devices::Reading<wattbook_devices::MeterReading>, DeviceError> {

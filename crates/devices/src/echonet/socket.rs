@@ -3,18 +3,19 @@
 //! Always: a reply is handed on only to a request to the host that sends it, with its number, from the
 //! object that was asked; all else is dropped. Devices answer to port 3610 whatever port asked, so the
 //! socket has that port, and shares it (SO_REUSEADDR) with whoever else speaks ECHONET Lite here. Linux
-//! gives what comes in to the last who bound the very same address: where nothing comes in, it is found out
-//! whether that is why.
+//! gives what comes in to the last who bound the very same address: a process binds an address once, whoever
+//! asks from it; and where nothing comes in, it is found out whether another process did.
 
 use super::{CONTROLLER, Eoj, Frame, PORT, Service};
 use socket2::{Domain, Protocol, Socket, Type};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket as StdSocket};
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 use tokio::net::UdpSocket;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -27,7 +28,8 @@ const SELF_CHECK: Duration = Duration::from_millis(300);
 /// From where nodes are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Bind {
-    /// From the address that the way to the node begins at, port 3610.
+    /// From the address that the way to the node begins at, port 3610. To nodes on this machine, from a
+    /// loopback address of this process' own: simulated nodes have the usual ones.
     Routed,
     /// From this address.
     At(SocketAddr),
@@ -38,6 +40,11 @@ impl Bind {
     pub(super) fn local(self, node: SocketAddr) -> io::Result<SocketAddr> {
         match self {
             Self::At(local) => Ok(local),
+            Self::Routed if cfg!(target_os = "linux") && node.is_ipv4() && node.ip().is_loopback() => {
+                // A process' number has 22 bits at most.
+                let [_, high, middle, low] = std::process::id().to_be_bytes();
+                Ok(SocketAddr::from(([127, 128 | (high & 0x3F), middle, low], PORT)))
+            }
             Self::Routed => {
                 // Connecting a UDP socket sends nothing; it finds the way.
                 let any: IpAddr = if node.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
@@ -49,20 +56,30 @@ impl Bind {
     }
 }
 
-/// The sockets of a process, by local address.
+/// The sockets that somebody asks over, by local address. They are closed when nobody has them any more.
 #[derive(Default)]
 pub struct Ether(Mutex<HashMap<SocketAddr, Arc<Line>>>);
 
+/// All sockets of this process: by whom they are served and where they are.
+static LINES: Mutex<BTreeMap<(String, SocketAddr), Weak<Line>>> = Mutex::new(BTreeMap::new());
+
 impl Ether {
-    /// The socket at a local address. Binds it where that has not been done.
+    /// The socket at a local address. Binds it where nobody in this process did.
     pub(super) fn line(&self, local: SocketAddr) -> io::Result<Arc<Line>> {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(line) = lines.get(&local)
-            && !line.receiver.is_finished()
-        {
+        if let Some(line) = lines.get(&local).filter(|line| line.listens()) {
             return Ok(Arc::clone(line));
         }
-        let line = Arc::new(Line::bind(local)?);
+        let mut all = LINES.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, line| line.strong_count() > 0);
+        // A socket is of use only where its runtime is.
+        let key = (Handle::current().id().to_string(), local);
+        let shared = all.get(&key).and_then(Weak::upgrade).filter(|line| line.listens());
+        let line = match shared {
+            Some(line) => line,
+            None => Arc::new(Line::bind(local)?),
+        };
+        all.insert(key, Arc::downgrade(&line));
         lines.insert(local, Arc::clone(&line));
         Ok(line)
     }
@@ -92,6 +109,10 @@ impl Drop for Line {
 }
 
 impl Line {
+    fn listens(&self) -> bool {
+        !self.receiver.is_finished()
+    }
+
     fn bind(local: SocketAddr) -> io::Result<Self> {
         let socket = Arc::new(bind_shared(local)?);
         let waiting = Waiting::default();
