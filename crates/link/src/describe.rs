@@ -54,7 +54,7 @@ impl fmt::Display for Described {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { link, protection } = self;
         match protection {
-            Protection::Certificates => write!(f, "{link}: encrypted, both ends have shown certificates"),
+            Protection::Certificates => write!(f, "{link}: encrypted, both ends show certificates"),
             Protection::ReadersUnknown => {
                 write!(f, "{link}: encrypted; anybody may read, only members of the community write")
             }

@@ -8,7 +8,7 @@ use crate::authority::unix_now;
 use crate::certificate::Certificate;
 use crate::files::{Files, SecretReader};
 use crate::identity::{CommunityId, Role};
-use crate::material::{Material, Sources};
+use crate::material::{Material, Own, Sources};
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, ServerConfig};
 use std::convert::Infallible;
@@ -55,14 +55,22 @@ fn stamp(path: &Path) -> Stamp {
     Some((about.modified().ok()?, about.len(), about.ino()))
 }
 
+/// The files' states, in the order of [`Sources::paths`].
+struct States {
+    /// When they were read last, good or bad.
+    seen: Vec<Stamp>,
+    /// When they were taken up last.
+    used: Vec<Stamp>,
+}
+
 /// One part's end of its protected links.
 pub struct Link {
     sources: Sources,
     now: RwLock<Arc<Material>>,
     /// Counts up with everything that was taken up.
     generation: AtomicU64,
-    /// The files' state when they were read last, good or bad.
-    seen: Mutex<Vec<Stamp>>,
+    /// The files' states.
+    states: Mutex<States>,
     /// When expiry was spoken of last, in seconds since 1970.
     warned: Mutex<i64>,
 }
@@ -116,10 +124,11 @@ impl Link {
     }
 
     fn of(sources: Sources) -> Result<Arc<Self>, LinkError> {
-        let seen = Mutex::new(sources.paths().map(stamp).collect());
-        let now = RwLock::new(Arc::new(Material::read(&sources)?));
+        let seen: Vec<Stamp> = sources.paths().map(stamp).collect();
+        let now = RwLock::new(Arc::new(Material::read(&sources, None)?));
+        let states = Mutex::new(States { used: seen.clone(), seen });
         let (generation, warned) = (AtomicU64::new(0), Mutex::new(i64::MIN));
-        Ok(Arc::new(Self { sources, now, generation, seen, warned }))
+        Ok(Arc::new(Self { sources, now, generation, states, warned }))
     }
 
     /// Reads the files again, whether they seem changed or not, and takes up what they hold.
@@ -127,19 +136,31 @@ impl Link {
     /// # Errors
     /// Where they are not good; then everything stays as it was.
     pub fn reload(&self) -> Result<(), LinkError> {
-        let seen: Vec<Stamp> = self.sources.paths().map(stamp).collect();
-        let read = Material::read(&self.sources);
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+        self.take_up(self.sources.paths().map(stamp).collect(), None)
+    }
+
+    fn take_up(&self, seen: Vec<Stamp>, known: Option<Arc<Own>>) -> Result<(), LinkError> {
+        let read = Material::read(&self.sources, known);
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        states.seen = seen.clone();
         *self.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(read?);
+        states.used = seen;
         self.generation.fetch_add(1, Ordering::Release);
         Ok(())
     }
 
     /// Reads the files again if they changed; says in the log what came of it.
     pub fn look(&self) {
-        let seen: Vec<Stamp> = self.sources.paths().map(stamp).collect();
-        if *self.seen.lock().unwrap_or_else(PoisonError::into_inner) != seen {
-            match self.reload() {
+        let present: Vec<Stamp> = self.sources.paths().map(stamp).collect();
+        let (is_new, is_own_new) = {
+            let States { seen, used } = &*self.states.lock().unwrap_or_else(PoisonError::into_inner);
+            // Certificate and key come first, where there are any.
+            let own = if self.sources.own.is_some() { 2 } else { 0 };
+            (*seen != present, used[..own] != present[..own])
+        };
+        if is_new {
+            let known = if is_own_new { None } else { self.material().own.clone() };
+            match self.take_up(present, known) {
                 Ok(()) => {
                     tracing::info!(until = %self.until(), "certificates or the list of revoked ones are new")
                 }

@@ -47,7 +47,7 @@ pub(crate) struct Own {
 
 /// Everything that connections are made with.
 pub(crate) struct Material {
-    pub(crate) own: Option<Own>,
+    pub(crate) own: Option<Arc<Own>>,
     pub(crate) authority: Certificate,
     pub(crate) provider: Arc<CryptoProvider>,
     clients: Arc<dyn ClientCertVerifier>,
@@ -57,22 +57,26 @@ pub(crate) struct Material {
 }
 
 impl Material {
-    /// Reads and checks everything. May take a second where the key is encrypted.
-    pub(crate) fn read(sources: &Sources) -> Result<Self, LinkError> {
+    /// Reads and checks everything, but for the own certificate and key where they are `known` already:
+    /// decrypting a key may take a second.
+    pub(crate) fn read(sources: &Sources, known: Option<Arc<Own>>) -> Result<Self, LinkError> {
         let provider = Arc::new(ring::default_provider());
         let (root, authority) = read_certificate(&sources.authority)?;
         let mut roots = RootCertStore::empty();
         roots.add(root).map_err(LinkError::at(&sources.authority))?;
         let roots = Arc::new(roots);
-        let own = sources.own.as_ref();
-        let own = own.map(|own| read_own(own, &provider, &sources.reader)).transpose()?;
+        let own = match (known, &sources.own) {
+            (Some(known), _) => Some(known),
+            (None, Some(files)) => Some(Arc::new(read_own(files, &provider, &sources.reader)?)),
+            (None, None) => None,
+        };
         if let (Some(own), Some((file, _))) = (&own, &sources.own) {
             check_own(own, &authority, &roots, &provider).map_err(LinkError::at(file))?;
         }
         let lists = sources.revoked.as_deref().map(read_list).transpose()?.unwrap_or_default();
         let clients = clients(&roots, &lists, &provider, false).map_err(LinkError::at(&sources.authority))?;
         if let Some(file) = &sources.revoked {
-            check_list(own.as_ref(), &authority, &clients).map_err(LinkError::at(file))?;
+            check_list(own.as_deref(), &authority, &clients).map_err(LinkError::at(file))?;
         }
         let or_nobody = self::clients(&roots, &lists, &provider, true);
         let or_nobody = or_nobody.map_err(LinkError::at(&sources.authority))?;

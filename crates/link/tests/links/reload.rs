@@ -1,8 +1,10 @@
 //! Renewal and revocation while parts run.
 
 use crate::fixture::{Call, Part, Town, exchange, here, open, subject};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use wattbook_link::authority::Validity;
-use wattbook_link::{Certificate, Link, Role};
+use wattbook_link::{Certificate, Link, Role, SecretReader, plain_files};
 
 /// The serial number of the certificate that a part answers with.
 async fn serial_at(part: &Part, link: &Link) -> String {
@@ -98,6 +100,44 @@ async fn p7_a_client_sees_that_something_new_was_taken_up() {
     assert_ne!(home.generation(), before);
     let again = exchange(part.address, "127.0.0.1", home.client(&[Role::Server])).await;
     assert_eq!(again.expect_err("not believed").code(), "certificate-revoked");
+}
+
+#[test]
+fn p7_a_new_list_needs_no_passphrase_and_a_new_key_does() {
+    let mut town = Town::new();
+    let server = here(Role::Server, "good");
+    let files = town.issue(&server);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = asked.clone();
+    let reader: SecretReader = Arc::new(move |path| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        plain_files()(path)
+    });
+    let link = Link::open(&files, reader).expect("good files");
+    let asked = || asked.load(Ordering::Relaxed);
+    assert_eq!(asked(), 1);
+    town.issue(&subject(Role::Home, "home", &[]));
+    town.revoke(Role::Home, "home");
+    link.look();
+    assert_eq!((asked(), link.generation()), (1, 1), "the list is new, the key is not");
+    town.issue(&server);
+    link.look();
+    assert_eq!((asked(), link.generation()), (2, 2), "certificate and key are new");
+    link.look();
+    assert_eq!((asked(), link.generation()), (2, 2), "nothing is new");
+}
+
+#[test]
+fn p7_who_only_trusts_takes_up_a_new_list_as_well() {
+    let mut town = Town::new();
+    town.issue(&here(Role::Server, "good"));
+    let with_list =
+        Link::trusting(&town.path("ca.crt"), Some(&town.path("revoked.pem"))).expect("good files");
+    let without = Link::trusting(&town.path("ca.crt"), None).expect("good files");
+    town.revoke(Role::Server, "good");
+    with_list.look();
+    without.look();
+    assert_eq!((with_list.generation(), without.generation()), (1, 0));
 }
 
 #[test]
