@@ -4,6 +4,7 @@
 //! a command line that is not understood. Not here: what the parts do (their own crates).
 
 mod bench;
+mod cert;
 mod demo;
 mod device;
 mod folder;
@@ -52,6 +53,9 @@ enum Command {
     /// Bring homes into a community, before its ledger begins
     #[command(subcommand)]
     Member(joining::Member),
+    /// Show, renew and take back the certificates of a community
+    #[command(subcommand)]
+    Cert(cert::Command),
     /// Run an authentication server, or bring one into a community
     Server(process::ServerOptions),
     /// Run the storage manager of a battery
@@ -99,6 +103,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::List(options) => list::run(&options).await?,
         Command::Status(options) => status::run(&options).await?,
         Command::Init(options) => return init::run(&options),
+        Command::Cert(command) => cert::run(&command)?,
         Command::Member(command) => joining::member(&command).await?,
         Command::Server(options) => options.run().await?,
         Command::Storage(options) => process::storage(&options).await?,
