@@ -1,9 +1,9 @@
 //! What the feeders' meters show together, also where one of them does not answer.
 //!
 //! Always: a meter that cannot say keeps the register that was believed last, so that one silent feeder
-//! holds up nobody else's reports; its home sells nothing for that time, and what it counted shows when it
-//! answers again. The end of a slot is waited for a quarter of a slot before a register is held. Not here:
-//! whether all of it fits the battery's own meter (crate `storage`).
+//! holds up nobody else's reports; its home sells nothing for that time. The end of a slot is waited for a
+//! quarter of a slot before a register is held. Not here: whether all of it fits the battery's own meter
+//! (crate `storage`).
 
 use super::feeder::{Common, Feeder};
 use crate::capability::{FeederReading, Registers};

@@ -23,6 +23,9 @@ use wattbook_types::{Slot, SlotLength, Timestamp};
 const LATE: Duration = Duration::from_secs(2);
 /// So many failures in a row are told.
 const FAILURES: u32 = 3;
+/// For how long (real time) a device that is silent is not asked again, where slots are not very short:
+/// whoever asks it for many things waits once.
+const AGAIN: Duration = Duration::from_secs(1);
 /// How many latches are remembered across restarts.
 const REMEMBERED: usize = 100;
 /// How often (real time) what is remembered is written at most, unless something happened.
@@ -38,6 +41,8 @@ pub(crate) struct Watch {
     length: SlotLength,
     notices: Notices,
     memory: Option<Memory>,
+    /// For how long (real time) it is not asked again after it was silent.
+    pub(crate) again: Duration,
     state: Mutex<State>,
     /// One look at a time; the last answer and when (real time) it came.
     turn: tokio::sync::Mutex<Option<(Instant, Looked)>>,
@@ -52,6 +57,8 @@ struct State {
     /// Whether the device keeps registers itself, once it is known.
     keeps: Option<bool>,
     failures: u32,
+    /// When it failed last, and how.
+    failed: Option<(Instant, DeviceError)>,
     written: Option<Instant>,
     /// Whether there is something new to be remembered at once.
     pressing: bool,
@@ -95,12 +102,14 @@ impl Watch {
             length,
             notices: notices.clone(),
             memory,
+            again: context.clock.real_duration_of(length.millis() / 20).map_or(AGAIN, |some| some.min(AGAIN)),
             state: Mutex::new(State {
                 belief,
                 latches,
                 knows_traits: false,
                 keeps: None,
                 failures: 0,
+                failed: None,
                 written: None,
                 pressing: false,
             }),
@@ -164,6 +173,7 @@ impl Watch {
         {
             return answer.clone();
         }
+        self.may_ask()?;
         self.learn_traits().await;
         let answer = match self.source.look().await {
             Ok(reading) => Ok(self.take(&reading)),
@@ -176,6 +186,14 @@ impl Watch {
         drop(turn);
         self.remember_soon().await;
         answer
+    }
+
+    /// Refuses to ask a device that was silent only just.
+    fn may_ask(&self) -> Result<(), DeviceError> {
+        match &self.state().failed {
+            Some((when, error)) if when.elapsed() < self.again => Err(error.clone()),
+            _ => Ok(()),
+        }
     }
 
     async fn learn_traits(&self) {
@@ -204,7 +222,7 @@ impl Watch {
             return Reading::missing(time);
         };
         let mut state = self.state();
-        state.failures = 0;
+        (state.failures, state.failed) = (0, None);
         let verdict = state.belief.take(Seen { time, raw: shown.registers, power: shown.power });
         let reading = state.enter(time, &shown, reading.quality(), &verdict);
         drop(state);
@@ -239,6 +257,9 @@ impl Watch {
         let failures = {
             let mut state = self.state();
             state.failures = state.failures.saturating_add(1);
+            if matches!(error, DeviceError::Unreachable { .. }) {
+                state.failed = Some((Instant::now(), error.clone()));
+            }
             state.failures
         };
         if failures < FAILURES {
@@ -269,22 +290,17 @@ impl Watch {
                 return Ok(known);
             }
         }
-        let mut failure = None;
-        match self.kept(slot).await {
-            Ok(Kept::Latch(latch)) => return Ok(Some(latch)),
+        match self.kept(slot).await? {
+            Kept::Latch(latch) => return Ok(Some(latch)),
             // It keeps registers and may be about to keep these.
-            Ok(Kept::NotThis) if now < end.plus_millis(self.length.millis() / 8) => return Ok(None),
-            Ok(Kept::NotThis | Kept::None) => {}
-            Err(error) => failure = Some(error),
+            Kept::NotThis if now < end.plus_millis(self.length.millis() / 8) => return Ok(None),
+            Kept::NotThis | Kept::None => {}
         }
         let reads_on = self.state().latches.last().is_some_and(|last| last.time < end);
-        if reads_on && let Err(error) = self.look().await {
-            failure = Some(error);
+        if reads_on {
+            self.look().await?;
         }
-        match (self.state().latches.of(slot), failure) {
-            (None, Some(error)) => Err(error),
-            (known, _) => Ok(known),
-        }
+        Ok(self.state().latches.of(slot))
     }
 
     /// What the device itself kept of the end of a slot.
@@ -292,7 +308,8 @@ impl Watch {
         if self.state().keeps == Some(false) {
             return Ok(Kept::None);
         }
-        let Some(reading) = self.source.kept(slot).await? else {
+        self.may_ask()?;
+        let Some(reading) = self.source.kept(slot).await.inspect_err(|error| self.failed(error))? else {
             self.state().keeps = Some(false);
             return Ok(Kept::None);
         };

@@ -228,7 +228,11 @@ impl Site {
 
     /// With meters that remember so many slots.
     pub async fn remembering(slots: usize) -> Self {
-        let genesis = genesis();
+        Self::of(genesis(), slots).await
+    }
+
+    /// Of a community, with meters that remember so many slots.
+    pub async fn of(genesis: Genesis, slots: usize) -> Self {
         let (clock, hand) = Clock::manual(genesis.time);
         let mut spec = WorldSpec::of_genesis(&genesis, Arc::new(profiles(genesis.time))).unwrap();
         spec.remembered_slots = slots;
@@ -260,7 +264,8 @@ impl Site {
         while next <= slot(number).next() {
             self.hand.set(next.start(LENGTH));
             if let Some(feeders) = &feeders {
-                feeders.applied().await.unwrap();
+                // Those that do not answer are told again later.
+                let _ = feeders.applied().await;
             }
             next = next.next();
         }
