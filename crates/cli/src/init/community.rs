@@ -10,6 +10,7 @@ use super::secrets::{Protection, Secrets};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use wattbook_link::authority::Validity;
 use wattbook_link::{Authority, Register, Role, Subject};
@@ -134,6 +135,11 @@ impl Community {
             Existing::Replace,
         )?;
         Ok(())
+    }
+
+    /// Revokes whatever certificates a party has.
+    pub fn revoke(&mut self, role: Role, name: &str) {
+        self.register.revoke(role, name);
     }
 
     /// Whom a party's certificate is for.
@@ -269,7 +275,8 @@ pub fn write_toml<T: Configuration + Serialize>(folder: &Path, head: &str, confi
 pub fn make(dir: &Path, mut plan: Plan, protection: &Protection, quiet: bool) -> Result<Community> {
     let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(parent).with_context(|| format!("folder {}", parent.display()))?;
-    let work = tempfile::Builder::new().prefix(".wattbook-init-").tempdir_in(parent)?;
+    let private = fs::Permissions::from_mode(0o700);
+    let work = tempfile::Builder::new().prefix(".wattbook-init-").permissions(private).tempdir_in(parent)?;
     let root = work.path();
     let mut secrets = Secrets::default();
     for server in &mut plan.servers {

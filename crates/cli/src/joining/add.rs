@@ -117,6 +117,7 @@ pub async fn server(options: &AddServer) -> Result<()> {
     community.genesis = genesis::with_server(&community.plan, &community.genesis, new, old)?;
     if let Some(replaced) = &replaced {
         // Keys of the one that is replaced are nobody's any more.
+        community.revoke(Role::Server, &replaced.name);
         let folder = community.folder(Role::Server, &replaced.name)?;
         std::fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
     }
