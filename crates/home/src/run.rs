@@ -24,7 +24,7 @@ use wattbook_client::http::{ClientError, Servers, Storage};
 use wattbook_client::outbox::{Outbox, OutboxError};
 use wattbook_devices::driver::Context;
 use wattbook_devices::mqtt::Publisher;
-use wattbook_devices::{Clock, DeviceError, open_home};
+use wattbook_devices::{Clock, DeviceError, HomeSite, open_home};
 use wattbook_link::describe::{self, Described};
 use wattbook_link::{Link, LinkError, Listener, Peer};
 use wattbook_setup::{ConfigError, Configuration, KeyError, Keyring, Wrong, read_genesis};
@@ -95,14 +95,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
     let (stop, mut stopping) = tokio::sync::watch::channel(false);
     let app = parts.app.clone();
     let _shown = parts.shown.take();
-    let mut server = tokio::spawn(async move {
-        let stopped = async move {
-            let _ = stopping.wait_for(|stop| *stop).await;
-        };
-        let routes = if listener.link().is_some() { protected_router(app) } else { router(app) };
-        let service = routes.into_make_service_with_connect_info::<Peer>();
-        axum::serve(listener, service).with_graceful_shutdown(stopped).await
-    });
+    let stopped = async move { drop(stopping.wait_for(|stop| *stop).await) };
+    let mut server = tokio::spawn(serve(listener, app, stopped));
     let mut tasks = parts.start();
     if let Some(link) = trust.link {
         tasks.spawn(async move { match link.watch().await {} });
@@ -122,6 +116,16 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
         server.abort();
     }
     result
+}
+
+async fn serve(
+    listener: Listener,
+    app: App,
+    stopped: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let routes = if listener.link().is_some() { protected_router(app) } else { router(app) };
+    let service = routes.into_make_service_with_connect_info::<Peer>();
+    axum::serve(listener, service).with_graceful_shutdown(stopped).await
 }
 
 /// The process' secrets and certificates.
@@ -203,16 +207,11 @@ impl Parts {
             let battery = identity.feeder.battery;
             let storage = storage.get(&battery).cloned().expect("checked with the genesis");
             let site = open_home(&home_config.devices, home_config.connection_point, &context)?;
-            for link in &site.links {
-                if link.is_open() {
-                    tracing::warn!(home = home_config.name, "{link}");
-                } else {
-                    tracing::info!(home = home_config.name, "{link}");
-                }
-            }
+            name_links(&home_config.name, &site);
             let remembered = store.remembered(&home_config.name)?;
             let utility = (config.utility.clone(), config.utc_offset_minutes);
-            let home = Home::new(home_config, identity, genesis, utility, remembered);
+            let mut home = Home::new(home_config, identity, genesis, utility, remembered);
+            home.notices = site.notices.clone();
             for transaction in home.unfinished() {
                 outbox.put(transaction).await?;
             }
@@ -248,6 +247,17 @@ impl Parts {
         tasks.spawn(async move { HomeError::Stopped(recorder.failed().await) });
         tasks.spawn(async move { outbox.run(servers, genesis.clock).await.into() });
         tasks
+    }
+}
+
+/// Says in the log how each device is reached; as a warning where that is open to others.
+fn name_links(home: &str, site: &HomeSite) {
+    for link in &site.links {
+        if link.is_open() {
+            tracing::warn!(home, "{link}");
+        } else {
+            tracing::info!(home, "{link}");
+        }
     }
 }
 

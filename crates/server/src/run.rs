@@ -24,7 +24,7 @@ use wattbook_client::http::{ClientError, Storage};
 use wattbook_ledger::{GenesisError, Ledger};
 use wattbook_link::describe::{self, Described, Protection};
 use wattbook_link::{Link, LinkError, Listener, Role};
-use wattbook_setup::{ConfigError, Configuration, KeyError};
+use wattbook_setup::{ConfigError, Configuration, KeyError, Keyring};
 use wattbook_types::BatteryId;
 
 /// How often the node is told that time passes.
@@ -114,11 +114,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()> + Send) -> Res
     config.check_key(&key, &genesis).map_err(ConfigError::from)?;
     let peers = config.addresses(&genesis);
     let ledger = Arc::new(Ledger::new(genesis)?);
-    let link = config.tls.as_ref().map(|files| Link::open_as(Role::Server, files, keyring.reader()));
-    let link = link.transpose()?;
-    let storage = storage_sides(&config, link.as_ref())?;
-    let listeners = listeners(&config, link.as_ref()).await?;
-    describe::log(&links(&config));
+    let doors = Doors::open(&config, &keyring).await?;
 
     let (handle, inlet) = consensus::channel();
     let store = Store::open(&config.data.join("ledger"))?;
@@ -137,7 +133,6 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()> + Send) -> Res
     let server = Arc::new(Server::new(node, handle, leader_timeout));
     info!(name = config.name, api = %config.api, "the server is up");
 
-    let doors = Doors { link, listeners, storage };
     let end = attend(server, doors, &running, stop).await;
     let stopped = tokio::task::spawn_blocking(move || running.stop());
     let stopped = stopped.await.unwrap_or_else(|error| Err(Fault::Engine(error.to_string())));
@@ -152,6 +147,18 @@ struct Doors {
     link: Option<Arc<Link>>,
     listeners: Vec<Listener>,
     storage: BTreeMap<BatteryId, Storage>,
+}
+
+impl Doors {
+    /// Opens them, and names them in the log.
+    async fn open(config: &Config, keyring: &Keyring) -> Result<Self, RunError> {
+        let open = |files| Link::open_as(Role::Server, files, keyring.reader());
+        let link = config.tls.as_ref().map(open).transpose()?;
+        let storage = storage_sides(config, link.as_ref())?;
+        let listeners = listeners(config, link.as_ref()).await?;
+        describe::log(&links(config));
+        Ok(Self { link, listeners, storage })
+    }
 }
 
 /// Opens the ports of the HTTP side.
@@ -195,27 +202,8 @@ async fn attend(
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), RunError> {
     let Doors { link, listeners, storage } = doors;
-    let mut parts: JoinSet<&'static str> = JoinSet::new();
-    if let Some(link) = link {
-        parts.spawn(async move { match link.watch().await {} });
-    }
+    let mut parts = start(&server, link, storage);
     let (stopping, mut stopped) = watch::channel(false);
-    let watched = server.clone();
-    parts.spawn(async move {
-        watched.watch().await;
-        "the watch over connections"
-    });
-    parts.spawn(tick(server.clone()));
-    let (asking, sides) = (server.clone(), storage.clone());
-    parts.spawn(async move {
-        inquiry::run(asking, sides).await;
-        "inquiries"
-    });
-    let sending = server.clone();
-    parts.spawn(async move {
-        dispatch::run(sending, storage).await;
-        "dispatch"
-    });
     let answering = tokio::spawn(api::serve(server, listeners, api::Limits::default(), async move {
         let _ = stopped.wait_for(|stopping| *stopping).await;
     }));
@@ -235,6 +223,35 @@ async fn attend(
     stopping.send_replace(true);
     let _ = answering.await;
     end
+}
+
+/// Starts the parts that never end by themselves; each ends with its name.
+fn start(
+    server: &Arc<Server>,
+    link: Option<Arc<Link>>,
+    storage: BTreeMap<BatteryId, Storage>,
+) -> JoinSet<&'static str> {
+    let mut parts: JoinSet<&'static str> = JoinSet::new();
+    if let Some(link) = link {
+        parts.spawn(async move { match link.watch().await {} });
+    }
+    let watched = server.clone();
+    parts.spawn(async move {
+        watched.watch().await;
+        "the watch over connections"
+    });
+    parts.spawn(tick(server.clone()));
+    let (asking, sides) = (server.clone(), storage.clone());
+    parts.spawn(async move {
+        inquiry::run(asking, sides).await;
+        "inquiries"
+    });
+    let sending = server.clone();
+    parts.spawn(async move {
+        dispatch::run(sending, storage).await;
+        "dispatch"
+    });
+    parts
 }
 
 async fn tick(server: Arc<Server>) -> &'static str {
