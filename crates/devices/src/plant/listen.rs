@@ -17,7 +17,8 @@ pub struct PlantListen {
     pub address: IpAddr,
     /// Homes with a place of their own.
     pub homes: BTreeMap<ConnectionPoint, SocketAddr>,
-    /// Batteries with a place of their own (their first 246 feeders share it).
+    /// Batteries with a place of their own. Their first 246 feeders share it; every 247 more of them have the
+    /// next port.
     pub storages: BTreeMap<BatteryId, SocketAddr>,
     /// Modbus/TCP Security in place of plain Modbus.
     pub tls: Option<PlantTls>,
@@ -47,9 +48,13 @@ impl PlantListen {
         self.homes.get(&at).copied().unwrap_or(SocketAddr::new(self.address, 0))
     }
 
-    pub(super) fn storage(&self, id: BatteryId, first: bool) -> SocketAddr {
-        let any = SocketAddr::new(self.address, 0);
-        if first { self.storages.get(&id).copied().unwrap_or(any) } else { any }
+    /// Where a battery listens; its further feeders at the ports after that one.
+    pub(super) fn storage(&self, id: BatteryId, further: u16) -> SocketAddr {
+        let mut place = self.storages.get(&id).copied().unwrap_or(SocketAddr::new(self.address, 0));
+        if place.port() != 0 {
+            place.set_port(place.port().saturating_add(further));
+        }
+        place
     }
 
     /// Whether everything in the tables is in the world.

@@ -227,14 +227,14 @@ impl Starting {
         let mut rest = feeders;
         let mut addresses = Vec::new();
         let mut battery_place = None;
-        loop {
+        for further in 0.. {
             let first_unit = if battery_place.is_none() { 2 } else { 1 };
             let room = usize::from(LAST_UNIT - first_unit + 1).min(rest.len());
             let (here, later) = rest.split_at(room);
             for at in here {
                 units.push(self.unit(Part::Port(*at), "simulated feeder", simulated::FEEDER));
             }
-            let at = self.listen.storage(id, battery_place.is_none());
+            let at = self.listen.storage(id, further);
             let place = self.serve(at, std::mem::take(&mut units)).await?;
             battery_place.get_or_insert(place);
             for (connection_point, unit) in here.iter().zip(first_unit..) {
@@ -248,7 +248,7 @@ impl Starting {
         }
         // SunSpec does not say what a battery loses.
         let options = [format!("charge_efficiency={charge}"), format!("discharge_efficiency={discharge}")];
-        let place = battery_place.unwrap_or_else(|| self.listen.storage(id, true));
+        let place = battery_place.unwrap_or_else(|| self.listen.storage(id, 0));
         let battery = address(self.listen.tls.as_ref(), place, 1, &options);
         Ok(StorageDevices { battery, meter: None, feeders: addresses })
     }

@@ -12,10 +12,11 @@ use clap::Args;
 use std::path::PathBuf;
 use std::sync::Arc;
 use wattbook_devices::Clock;
-use wattbook_devices::plant::{Plant, PlantListen, WorldSpec};
+use wattbook_devices::plant::{HomeSpec, Plant, PlantListen, WorldSpec};
 use wattbook_devices::profile::Profiles;
 use wattbook_setup::{read_config, read_genesis};
 use wattbook_types::Genesis;
+use wattbook_types::transaction::Generation;
 
 /// Options of `wattbook device sim site`.
 #[derive(Args, Clone, Debug)]
@@ -43,20 +44,25 @@ pub async fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The community's world, with the file's word on who generates how and by which profile.
+/// The community's world, with the file's word on who generates how and by which profile. Where there are
+/// more homes than profiles, several follow the same.
 fn world(config: &SiteConfig, genesis: &Genesis, profiles: Profiles) -> Result<WorldSpec> {
     let mut homes = Vec::new();
     for (place, point) in genesis.connection_points.iter().enumerate() {
         let simulated = config.homes.iter().find(|home| home.connection_point == point.id);
         let named = simulated.and_then(|home| home.profile.as_deref());
-        homes.push((profiles::place(&profiles, named, place)?, simulated.map(|home| home.generation)));
+        homes.push(HomeSpec {
+            connection_point: point.id,
+            battery: point.battery,
+            profile: profiles::place(&profiles, named, place % profiles.homes().len().max(1))?,
+            line_loss: point.line_loss,
+            kind: simulated.map_or(Generation::Solar, |home| home.generation),
+            received: point.received,
+            delivered: point.delivered,
+        });
     }
-    let mut spec = WorldSpec::of_genesis(genesis, Arc::new(profiles))?;
-    for (home, (profile, kind)) in spec.homes.iter_mut().zip(homes) {
-        home.profile = profile;
-        home.kind = kind.unwrap_or(home.kind);
-    }
-    Ok(spec)
+    let without_homes = Genesis { connection_points: Vec::new(), ..genesis.clone() };
+    Ok(WorldSpec { homes, ..WorldSpec::of_genesis(&without_homes, Arc::new(profiles))? })
 }
 
 fn listen(config: &SiteConfig) -> PlantListen {
@@ -82,4 +88,69 @@ fn told(config: &SiteConfig, genesis: &Genesis) -> Vec<String> {
     }
     lines.push("Read one with wattbook device read ADDRESS. Stop with Ctrl-C.".to_owned());
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::site_config::SimulatedBattery;
+    use wattbook_devices::profile::sample;
+    use wattbook_ledger::community::Plan;
+    use wattbook_types::{BatteryId, ConnectionPoint, Energy, LedgerClock, Power, SecretKey};
+
+    fn genesis(homes: u16) -> Genesis {
+        let key = |number: u16| {
+            let [high, low] = number.to_be_bytes();
+            let mut seed = [7; 32];
+            (seed[0], seed[1]) = (high, low);
+            SecretKey::from_seed(seed).public_key()
+        };
+        let plan = Plan {
+            name: "Lane".to_owned(),
+            time: sample::read().start(),
+            clock: LedgerClock::REAL,
+            servers: Vec::new(),
+            storage: key(0),
+            homes: (1..=homes).map(key).collect(),
+            capacity: Energy::from_wh(1_000),
+            power: Power::from_watts(1_000),
+            contract: Vec::new(),
+        };
+        plan.genesis()
+    }
+
+    /// Ports in a row that nobody uses now.
+    fn places(count: u16) -> std::net::SocketAddr {
+        let bind = |port| std::net::TcpListener::bind(("127.0.0.1", port));
+        let free = |first: u16| (first..first + count).all(|port| bind(port).is_ok());
+        let first = (20_000..30_000).find(|first| free(*first)).unwrap();
+        ([127, 0, 0, 1], first).into()
+    }
+
+    #[tokio::test]
+    async fn devices_are_where_the_file_alone_says_also_beyond_one_listener() {
+        let genesis = genesis(300);
+        let home = |number: u32| crate::device::site_config::SimulatedHome {
+            connection_point: ConnectionPoint::from_number(number),
+            listen: ([127, 0, 0, 1], 0).into(),
+            profile: None,
+            generation: if number == 2 { Generation::Gas } else { Generation::Solar },
+        };
+        let battery = SimulatedBattery { battery: BatteryId::from_number(1), listen: places(2) };
+        let mut config = SiteConfig {
+            genesis: "genesis.json".into(),
+            profiles: None,
+            homes: (1..=300).map(home).collect(),
+            batteries: vec![battery],
+        };
+        let spec = world(&config, &genesis, sample::read()).unwrap();
+        let clock = Clock::manual(genesis.time).0;
+        let plant = Plant::start(spec, clock, listen(&config)).await.unwrap();
+        let battery = &config.batteries[0];
+        assert_eq!(plant.storage(battery.battery).unwrap(), &battery.devices(&genesis));
+        let second = plant.home(ConnectionPoint::from_number(2)).unwrap().clone();
+        config.homes[1].listen = second.feeder.socket(0).parse().unwrap();
+        assert_eq!(second, config.homes[1].devices());
+        plant.stop().await;
+    }
 }
