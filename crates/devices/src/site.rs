@@ -10,11 +10,14 @@ use crate::panel::{End, Panel};
 use crate::reading::DeviceError;
 use crate::registry;
 use crate::switch::Switch;
-use crate::watch::{Computed, Notices, OfBattery, OfCounter, Others, Watch, WatchedBattery};
+use crate::watch::{Computed, NoticeKind, Notices, OfBattery, OfCounter, Others, Watch, WatchedBattery};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 use wattbook_types::{BatteryId, ConnectionPoint};
+
+/// What a feeder's end is called.
+const FEEDER: &str = "feeder";
 
 /// The devices of a home.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,6 +143,17 @@ pub struct HomeSite {
     pub links: Vec<DeviceLink>,
 }
 
+impl HomeSite {
+    /// Whether what flows through the feeder is not counted, or not to be believed, at present: nothing
+    /// should be sent then.
+    pub fn feeder_is_in_doubt(&self) -> bool {
+        let feeder = self.links.iter().find(|link| link.what == FEEDER).map(|link| link.address.to_string());
+        let in_doubt = |kind| matches!(kind, NoticeKind::Frozen | NoticeKind::Silent | NoticeKind::Nonsense);
+        let standing = self.notices.standing();
+        standing.iter().any(|notice| in_doubt(notice.kind) && Some(&notice.address) == feeder.as_ref())
+    }
+}
+
 /// A battery's devices, opened.
 #[derive(Clone)]
 pub struct StorageSite {
@@ -222,7 +236,7 @@ pub fn open_home(
     let limiter = opener.open("feeder that can be limited", &devices.feeder, |driver| driver.feeder)?;
     let mut links = vec![
         link("generator", &devices.generator)?,
-        link("feeder", &devices.feeder)?,
+        link(FEEDER, &devices.feeder)?,
         link("utility's meter", &devices.grid_meter)?,
     ];
     for (what, address) in
@@ -270,7 +284,7 @@ pub fn open_storage(
         let limiter = opener.open("feeder that can be limited", address, |driver| driver.feeder)?;
         let meter = opener.meter("feeder meter", address)?;
         ends.push(End { at: *connection_point, address: address.to_string(), limiter, meter });
-        links.push(link("feeder", address)?);
+        links.push(link(FEEDER, address)?);
     }
     let driver = registry::driver(&devices.battery)?;
     let control = driver.battery_control.map(|open| open(&devices.battery, context)).transpose()?;

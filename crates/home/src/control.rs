@@ -13,7 +13,7 @@ use crate::selling::{self, Situation};
 use std::sync::{Arc, Mutex, MutexGuard};
 use wattbook_client::api::Announcement;
 use wattbook_devices::{
-    DeviceError, FeederState, HomeSite, Meter, MeterReading, Reading, Registers, SignedPower,
+    DeviceError, FeederState, HomeSite, MeterReading, Quality, Reading, Registers, SignedPower,
 };
 use wattbook_types::{Energy, Interval, Power, Slot, Timestamp};
 
@@ -84,7 +84,7 @@ impl Controller {
         let (name, changes) = {
             let mut home = lock(&self.home);
             let slot = home.slot_length().slot_at(now);
-            let latched = Latched { generation, consumption, feeder, grid };
+            let latched = Latched { generation, consumption, feeder, grid, substituted: false };
             (home.name.clone(), home.begin(slot, latched))
         };
         settle(&self.recorder, &*self.post, &name, changes).await?;
@@ -121,9 +121,16 @@ impl Controller {
                     trouble = Some(error.to_string());
                 }
             }
-            Err(error) => trouble = Some(error.to_string()),
+            Err(error) => {
+                trouble = Some(error.to_string());
+                if self.site.feeder_is_in_doubt() {
+                    // What is not counted is not paid: it stays in the house. The same device may be silent.
+                    let _ = self.site.feeder.send_up_to(Power::ZERO).await;
+                }
+            }
         }
-        Ok(trouble)
+        let notices = self.site.notices.standing();
+        Ok(trouble.or_else(|| notices.first().map(|notice| notice.words.clone())))
     }
 
     /// Reads what the meters latched at the end of every ended slot that has no reading yet.
@@ -137,7 +144,7 @@ impl Controller {
             if slot.end(length) > now {
                 return Ok(None);
             }
-            let after = match self.latched(slot).await {
+            let after = match self.latched(slot, now).await {
                 Ok(after) => after,
                 Err(error) => return Ok(Some(error.to_string())),
             };
@@ -147,7 +154,7 @@ impl Controller {
             }
             let before = match known {
                 Some(before) => before,
-                None => match self.latched(slot.previous()).await {
+                None => match self.latched(slot.previous(), now).await {
                     Ok(before) => before,
                     Err(error) => return Ok(Some(error.to_string())),
                 },
@@ -158,19 +165,32 @@ impl Controller {
         Ok(None)
     }
 
-    async fn latched(&self, slot: Slot) -> Result<Latched, DeviceError> {
-        let registers = |reading: Reading<Registers>| reading.value().copied();
-        let of = |meter: &Arc<dyn Meter>| {
-            let meter = meter.clone();
-            async move { meter.latched(slot).await.map(registers) }
+    /// What the meters latched. One that does not answer is waited for: two slots, and the feeder's, by
+    /// which is sold, for as long as its slot can be sold.
+    async fn latched(&self, slot: Slot, now: Timestamp) -> Result<Latched, DeviceError> {
+        let (patience, deadline) = {
+            let home = lock(&self.home);
+            let end = slot.end(home.slot_length());
+            (slot.plus(2).end(home.slot_length()), end.plus_millis(home.rules().sale_deadline_ms))
         };
-        let (generation, consumption, feeder, grid) = tokio::try_join!(
-            of(&self.site.generation_meter),
-            of(&self.site.consumption_meter),
-            of(&self.site.feeder_meter),
-            of(&self.site.grid_meter),
-        )?;
-        Ok(Latched { generation, consumption, feeder, grid })
+        let (generation, consumption, feeder, grid) = tokio::join!(
+            self.site.generation_meter.latched(slot),
+            self.site.consumption_meter.latched(slot),
+            self.site.feeder_meter.latched(slot),
+            self.site.grid_meter.latched(slot),
+        );
+        let mut substituted = false;
+        let mut registers = |reading: Result<Reading<Registers>, DeviceError>, patience| match reading {
+            Ok(reading) => {
+                substituted |= matches!(reading.quality(), Quality::Substituted | Quality::Estimated);
+                Ok(reading.value().copied())
+            }
+            Err(error) if now < patience => Err(error),
+            Err(_) => Ok(None),
+        };
+        let (generation, consumption) = (registers(generation, patience)?, registers(consumption, patience)?);
+        let (feeder, grid) = (registers(feeder, deadline)?, registers(grid, patience)?);
+        Ok(Latched { generation, consumption, feeder, grid, substituted })
     }
 
     async fn read_live(&self, now: Timestamp) -> Result<Live, DeviceError> {

@@ -18,7 +18,7 @@ use crate::words;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use wattbook_client::api::{AccountInfo, PricesNow, Stage};
-use wattbook_devices::Registers;
+use wattbook_devices::{Notices, Registers};
 use wattbook_types::genesis::{Genesis, Rules};
 use wattbook_types::transaction::Body;
 use wattbook_types::{
@@ -52,6 +52,8 @@ pub struct Home {
     pub account: Option<AccountInfo>,
     /// What keeps the controller from working, in words.
     pub trouble: Option<String>,
+    /// What is or was wrong with its devices.
+    pub notices: Notices,
     /// Why the last decision about buying was not to, and for which slot.
     pub not_bought: Option<(Slot, NoOrder)>,
     /// Totals since the record began.
@@ -103,6 +105,9 @@ pub struct Latched {
     pub feeder: Option<Registers>,
     /// What was taken from (`import`) and given to (`export`) the utility.
     pub grid: Option<Registers>,
+    /// Whether one of them was worked out from readings before and after.
+    #[serde(default)]
+    pub substituted: bool,
 }
 
 impl Latched {
@@ -205,6 +210,7 @@ impl Home {
             grants: BTreeMap::new(),
             account: None,
             trouble: None,
+            notices: Notices::default(),
             not_bought: None,
             totals: Totals::default(),
             rules,
@@ -670,13 +676,16 @@ fn reading(slot: Slot, before: &Latched, after: &Latched) -> SlotReading {
     let export = |before: Option<Registers>, after: Option<Registers>| after?.export.since(before?.export);
     let generated = export(before.generation, after.generation);
     let consumed = import(before.consumption, after.consumption);
+    let (sent, arrived) = (export(before.feeder, after.feeder), import(before.feeder, after.feeder));
     SlotReading {
         slot,
         measured: generated.is_some() && consumed.is_some(),
         generated: generated.unwrap_or_default(),
         consumed: consumed.unwrap_or_default(),
-        sent: export(before.feeder, after.feeder).unwrap_or_default(),
-        arrived: import(before.feeder, after.feeder).unwrap_or_default(),
+        counted: sent.is_some() && arrived.is_some(),
+        substituted: before.substituted || after.substituted,
+        sent: sent.unwrap_or_default(),
+        arrived: arrived.unwrap_or_default(),
         grid_import: import(before.grid, after.grid).unwrap_or_default(),
         grid_export: export(before.grid, after.grid).unwrap_or_default(),
         sale: None,

@@ -160,6 +160,21 @@ pub fn home_live(status: &HomeStatus, calendar: &Calendar) -> Markup {
         (trades(status, calendar))
         (totals(status))
         (readings(&status.readings, calendar))
+        (notices(status, calendar))
+    }
+}
+
+/// What was wrong with the devices lately.
+fn notices(status: &HomeStatus, calendar: &Calendar) -> Markup {
+    html! {
+        @if !status.notices.is_empty() {
+            section {
+                h2 { "Devices" }
+                @for notice in &status.notices {
+                    p.note { (calendar.date_time(notice.when)) " " (notice.words) " (" (notice.address) ")" }
+                }
+            }
+        }
     }
 }
 
@@ -318,18 +333,26 @@ fn readings(readings: &[SlotReading], calendar: &Calendar) -> Markup {
                     (column("To battery", "kWh")) (column("From battery", "kWh"))
                 } }
                 tbody { @for (reading, interval, new_day) in shown {
+                    @let about = if reading.substituted { "≈ " } else { "" };
                     @if let Some(date) = new_day { tr { th scope="rowgroup" colspan="5" { (date) } } }
                     tr {
                         td { (calendar.times(interval)) }
                         @if reading.measured {
-                            td { (kwh(reading.generated)) } td { (kwh(reading.consumed)) }
+                            td { (about) (kwh(reading.generated)) } td { (about) (kwh(reading.consumed)) }
                         } @else {
                             td { "not measured" } td { "not measured" }
                         }
-                        td { (kwh(reading.sent)) } td { (kwh(reading.arrived)) }
+                        @if reading.counted {
+                            td { (about) (kwh(reading.sent)) } td { (about) (kwh(reading.arrived)) }
+                        } @else {
+                            td { "not counted, not sold" } td { "not counted" }
+                        }
                     }
                 } }
-            } } }
+            } }
+            @if readings.iter().rev().take(READINGS).any(|reading| reading.substituted) {
+                p.note { "≈: a meter was not read just at the end; worked out from what it showed before and after." }
+            } }
         }
     }
 }

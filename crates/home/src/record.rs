@@ -21,8 +21,14 @@ use wattbook_types::{Energy, Refusal, Slot, Timestamp, Transaction, TransactionI
 pub struct SlotReading {
     /// The slot.
     pub slot: Slot,
-    /// Whether there is a measurement; without one the energies are nothing and say nothing.
+    /// Whether it was measured what was generated and used; otherwise those say nothing.
     pub measured: bool,
+    /// Whether it was counted what was sent and arrived; otherwise those say nothing, and nothing is sold.
+    #[serde(default = "yes")]
+    pub counted: bool,
+    /// Whether one of the registers was worked out from readings before and after the slot's end.
+    #[serde(default)]
+    pub substituted: bool,
     /// Generated.
     pub generated: Energy,
     /// Used.
@@ -39,12 +45,18 @@ pub struct SlotReading {
     pub sale: Option<TransactionId>,
 }
 
+const fn yes() -> bool {
+    true
+}
+
 impl SlotReading {
     /// A slot of which the meter kept nothing.
     pub const fn missing(slot: Slot) -> Self {
         Self {
             slot,
             measured: false,
+            counted: false,
+            substituted: false,
             generated: Energy::ZERO,
             consumed: Energy::ZERO,
             sent: Energy::ZERO,

@@ -10,6 +10,7 @@ use crate::signing::SignedArrival;
 use crate::words::{self, Step};
 use serde::{Deserialize, Serialize};
 use wattbook_client::api::{PricesNow, Stage};
+use wattbook_devices::Notice;
 use wattbook_types::transaction::Body;
 use wattbook_types::{
     AccountId, Balance, ConnectionPoint, Energy, Money, Price, Refusal, Slot, Timestamp, TransactionId,
@@ -19,6 +20,8 @@ use wattbook_types::{
 const TRANSACTIONS: usize = 20;
 /// Readings in a status.
 const READINGS: usize = 48;
+/// Notices of devices on the page.
+const NOTICES: usize = 5;
 
 /// `GET /api/v1/homes/{name}/status`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +42,8 @@ pub struct HomeStatus {
     pub now: Option<Live>,
     /// What keeps the controller from working.
     pub trouble: Option<String>,
+    /// What was wrong with its devices lately, the newest first.
+    pub notices: Vec<Notice>,
     /// What the storage side accepts in this slot.
     pub grant: Option<Grant>,
     /// Why the last decision about buying was not to.
@@ -224,6 +229,7 @@ impl HomeStatus {
             next_reading: home.next_slot(),
             now: home.live,
             trouble: home.trouble.clone(),
+            notices: home.notices.recent().into_iter().take(NOTICES).collect(),
             grant: home.grants.get(&slot).cloned(),
             not_bought: home.not_bought.map(|(slot, reason)| NotBought {
                 slot,
