@@ -312,9 +312,10 @@ impl Clerk {
             return;
         }
         count(&self.office.metrics.reports_fitted);
-        let words = "The feeders' meters and the battery's own meter do not agree. What the feeders count is \
+        let words =
+            "The feeders' meters and the battery's own meter do not agree. What the feeders count is \
                      cut to what the battery counts."
-            .to_owned();
+                .to_owned();
         notices.raise(Notice { when: report.time, address, kind: NoticeKind::Fitted, words });
     }
 
@@ -361,9 +362,8 @@ impl Clerk {
 
 /// The registers that a report states.
 fn stated(report: &StorageReport) -> Counts {
-    let feeder = |row: &FeederRow| {
-        (row.connection_point, Registers { import: row.received, export: row.delivered })
-    };
+    let feeder =
+        |row: &FeederRow| (row.connection_point, Registers { import: row.received, export: row.delivered });
     let own = Registers { import: report.import, export: report.export };
     Counts { own, feeders: report.rows.iter().map(feeder).collect() }
 }

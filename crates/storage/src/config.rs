@@ -103,7 +103,8 @@ impl Configuration for Config {
         };
         match points.iter().find(|point| !has(point)) {
             Some(point) => {
-                let why = format!("the feeder of connection point {point}, which joins this battery, is missing");
+                let why =
+                    format!("the feeder of connection point {point}, which joins this battery, is missing");
                 Err(Wrong::new("devices.feeders", why))
             }
             None => Ok(()),

@@ -128,7 +128,8 @@ impl Frame<'_> {
         let slack = gains.len() as u64;
         let fits = stated_together.saturating_add(wanted) <= own.saturating_add(slack);
         let room = own.saturating_sub(stated_together);
-        let shares = if fits { gains.iter().map(|row| row.2).collect() } else { shares(&gains, wanted, room) };
+        let shares =
+            if fits { gains.iter().map(|row| row.2).collect() } else { shares(&gains, wanted, room) };
         for ((at, stated, gain), share) in gains.into_iter().zip(shares) {
             set(fitted.counts.feeders.entry(at).or_default(), way, stated + share);
             if share < gain && self.slot_end {
@@ -256,10 +257,14 @@ mod tests {
         // A meter that has counted for years, one that shows less than the ledger says, and one that fits.
         let shown = counts((300, 5_000_000), &[(12_345_678, 0), (10, 100)]);
         let offsets = beginning(&began, &shown, LIMITS, 600);
-        let fitted = Frame { settled: &began, stated: &began, limits: LIMITS, seconds: 1_800, slot_end: true };
+        let fitted =
+            Frame { settled: &began, stated: &began, limits: LIMITS, seconds: 1_800, slot_end: true };
         let fitted = fitted.fit(&shown, &offsets);
         assert_eq!(fitted.counts, counts((300, 0), &[(0, 0), (700, 0)]));
-        assert_eq!(beginning(&began, &counts((300, 0), &[(200, 0), (700, 100)]), LIMITS, 600), Offsets::new());
+        assert_eq!(
+            beginning(&began, &counts((300, 0), &[(200, 0), (700, 100)]), LIMITS, 600),
+            Offsets::new()
+        );
     }
 
     proptest! {
