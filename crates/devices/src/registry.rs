@@ -5,12 +5,19 @@
 
 use crate::address::DeviceAddress;
 use crate::driver::Driver;
-use crate::drivers::{echonet, mqtt, sunspec};
+use crate::drivers::{echonet, mqtt, sunspec, victron};
 use crate::reading::DeviceError;
 
 /// All drivers.
-pub const DRIVERS: &[Driver] =
-    &[echonet::DRIVER, mqtt::DRIVER, mqtt::DRIVER_TLS, sunspec::DRIVER, sunspec::DRIVER_TLS];
+pub const DRIVERS: &[Driver] = &[
+    echonet::DRIVER,
+    mqtt::DRIVER,
+    mqtt::DRIVER_TLS,
+    sunspec::DRIVER,
+    sunspec::DRIVER_TLS,
+    victron::DRIVER,
+    victron::DRIVER_TLS,
+];
 
 /// The driver of an address.
 ///

@@ -3,3 +3,5 @@
 pub mod echonet;
 pub mod mqtt;
 pub mod sunspec;
+pub mod template;
+pub mod victron;

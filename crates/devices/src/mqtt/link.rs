@@ -74,6 +74,8 @@ struct Wanted {
     filters: BTreeMap<String, bool>,
     /// Messages, and whether they are still to be sent.
     kept: BTreeMap<String, (Vec<u8>, bool)>,
+    /// Messages for now alone, still to be sent.
+    said: BTreeMap<String, Vec<u8>>,
     /// Where the broker says `offline` for us.
     availability: Option<String>,
 }
@@ -81,6 +83,7 @@ struct Wanted {
 enum Step {
     Subscribe(String),
     Publish(String, Vec<u8>),
+    Say(String, Vec<u8>),
 }
 
 impl Link {
@@ -123,6 +126,13 @@ impl Link {
     pub fn keep(&self, topic: &str, payload: Vec<u8>) {
         self.want(|wanted| {
             wanted.kept.insert(topic.to_owned(), (payload, true));
+        });
+    }
+
+    /// Says something once, to those who listen then; the broker keeps nothing of it.
+    pub fn say(&self, topic: &str, payload: Vec<u8>) {
+        self.want(|wanted| {
+            wanted.said.insert(topic.to_owned(), payload);
         });
     }
 
@@ -255,6 +265,9 @@ impl Inner {
             *due = false;
             return Some(Step::Publish(topic.clone(), payload.clone()));
         }
+        if let Some((topic, payload)) = wanted.said.pop_first() {
+            return Some(Step::Say(topic, payload));
+        }
         self.standing.send_modify(|standing| standing.settled = true);
         None
     }
@@ -269,8 +282,11 @@ impl Inner {
                 let done = timeout(ANSWER, notice.wait_completion_async()).await.map_err(late)?;
                 (format!("reading {filter}"), done.map_err(|error| error.to_string()))
             }
-            Step::Publish(topic, payload) => {
-                let options = PublishOptions::at_least_once().retained();
+            Step::Publish(ref topic, ref payload) | Step::Say(ref topic, ref payload) => {
+                let kept = matches!(step, Step::Publish(..));
+                let options = PublishOptions::at_least_once();
+                let options = if kept { options.retained() } else { options };
+                let payload = payload.clone();
                 let sent = client.publish_tracked(topic.as_str(), payload, options).await;
                 let notice = sent.map_err(|error| error.to_string())?;
                 let done = timeout(ANSWER, notice.wait_completion_async()).await.map_err(late)?;
