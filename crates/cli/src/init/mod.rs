@@ -59,7 +59,7 @@ pub struct Options {
     /// Where a party is: server-1=192.0.2.1, storage=…, home-1=…, devices=… (the simulated ones)
     #[arg(long = "host", value_name = "NAME=ADDRESS", value_parser = placed)]
     hosts: Vec<(String, IpAddr)>,
-    /// The first port that is given out
+    /// The first port that is given out (default: 8400, or the first from which on all are free here)
     #[arg(long, value_name = "PORT")]
     base_port: Option<u16>,
     /// Simulated devices (sim), or none: real ones, whose addresses are filled in by hand
@@ -130,9 +130,8 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     check_empty(&options.dir)?;
     let mut plan = planned(options)?;
     check(options, &plan)?;
-    ports::give(&mut plan)?;
+    ports::give_free(&mut plan, options.base_port.is_some() || options.from.is_some())?;
     check(options, &plan)?;
-    ports::check_free(&plan)?;
     let protection = options.passphrase.protection(may_ask(options))?;
     plan.passphrase_file = options.passphrase.file().or(plan.passphrase_file);
     let community = community::make(&options.dir, plan, &protection, options.json)?;

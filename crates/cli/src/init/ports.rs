@@ -10,6 +10,10 @@ use wattbook_setup::Wrong;
 /// Ports that a battery's simulated devices may take: its feeders fill several.
 const BATTERY_DEVICES: u16 = 10;
 
+/// How many bases are tried where nobody said one, and how far apart they are.
+const BASES: usize = 40;
+const BASE_STEP: u16 = 200;
+
 /// Ports that are free in a plan, ascending.
 struct Free {
     next: u32,
@@ -76,7 +80,7 @@ pub fn give(plan: &mut Plan) -> Result<(), Wrong> {
 ///
 /// # Errors
 /// The first that cannot.
-pub fn check_free(plan: &Plan) -> Result<(), Wrong> {
+fn check_free(plan: &Plan) -> Result<(), Wrong> {
     let mut held = Vec::new();
     for (key, host, port) in plan.listeners() {
         let Some(port) = port else { continue };
@@ -87,6 +91,27 @@ pub fn check_free(plan: &Plan) -> Result<(), Wrong> {
         }
     }
     Ok(())
+}
+
+/// Gives out ports that are free on this machine: from the plan's base on where somebody said it, else from
+/// the first base where all of them are.
+///
+/// # Errors
+/// Where there are not enough, or one is taken and the base was said.
+pub fn give_free(plan: &mut Plan, base_was_said: bool) -> Result<(), Wrong> {
+    let mut planned = plan.clone();
+    for _ in 0..BASES {
+        let mut tried = planned.clone();
+        give(&mut tried)?;
+        let free = check_free(&tried);
+        if free.is_ok() || base_was_said {
+            *plan = tried;
+            return free;
+        }
+        planned.base_port = planned.base_port.saturating_add(BASE_STEP);
+    }
+    give(plan)?;
+    check_free(plan)
 }
 
 /// Why a port cannot be had; none where it can, or where the address is another machine's.
