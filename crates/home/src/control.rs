@@ -122,15 +122,21 @@ impl Controller {
                 }
             }
             Err(error) => {
-                trouble = Some(error.to_string());
+                // Where a reading is missing, it is known why.
+                let known = matches!(error, DeviceError::Missing { .. }).then(|| self.notice()).flatten();
+                trouble = Some(known.unwrap_or_else(|| error.to_string()));
                 if self.site.feeder_is_in_doubt() {
                     // What is not counted is not paid: it stays in the house. The same device may be silent.
                     let _ = self.site.feeder.send_up_to(Power::ZERO).await;
                 }
             }
         }
-        let notices = self.site.notices.standing();
-        Ok(trouble.or_else(|| notices.first().map(|notice| notice.words.clone())))
+        Ok(trouble.or_else(|| self.notice()))
+    }
+
+    /// What is wrong with the devices now, if anything.
+    fn notice(&self) -> Option<String> {
+        self.site.notices.standing().first().map(|notice| notice.words.clone())
     }
 
     /// Reads what the meters latched at the end of every ended slot that has no reading yet.
