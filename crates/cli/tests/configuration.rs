@@ -206,20 +206,16 @@ fn without_defaults<T: Configuration + Serialize>(file: &Path) -> toml::Table {
 }
 
 fn remove(table: &mut toml::Table, path: &str) {
-    match path.split_once('.') {
-        None => drop(table.remove(path)),
-        Some((first, rest)) => match (first.strip_suffix("[]").unwrap_or(first), rest) {
-            (name, rest) => match table.get_mut(name) {
-                Some(toml::Value::Table(inner)) => remove(inner, rest),
-                Some(toml::Value::Array(items)) => {
-                    items
-                        .iter_mut()
-                        .filter_map(toml::Value::as_table_mut)
-                        .for_each(|item| remove(item, rest));
-                }
-                _ => {}
-            },
-        },
+    let Some((first, rest)) = path.split_once('.') else {
+        table.remove(path);
+        return;
+    };
+    match table.get_mut(first.strip_suffix("[]").unwrap_or(first)) {
+        Some(toml::Value::Table(inner)) => remove(inner, rest),
+        Some(toml::Value::Array(items)) => {
+            items.iter_mut().filter_map(toml::Value::as_table_mut).for_each(|item| remove(item, rest));
+        }
+        _ => {}
     }
 }
 
