@@ -1,8 +1,11 @@
 //! Devices as the software sees them, and a simulated physical world to run it on.
 //!
-//! `capability` says what a generator, a meter, a battery or a feeder can do; `drivers` holds one folder
-//! per kind of equipment, listed in `registry`; `plant` is the simulated world and its server; `profile`
-//! reads measured generation and use; `bound` computes the most that any rule could have covered.
+//! `capability` says what consumers see of a generator, a meter, a battery or a feeder, `driver` what a device
+//! gives; `drivers` holds one folder per kind of equipment, listed in `registry`. Between the two stand, the
+//! same for all drivers, `watch` (what is to be believed of a meter, and what stood at the end of a slot),
+//! `panel` (plans turned into limits) and `site` (devices put together to a home or a battery). `plant` is the
+//! simulated world with its devices; `profile` reads measured generation and use; `bound` computes the most
+//! that any rule could have covered.
 //!
 //! Always: readings carry their time and quality, and a missing reading says so; nothing here knows of
 //! trades, keys or ledgers. Deliberately absent: any decision about when to send, draw or discharge

@@ -192,7 +192,15 @@ impl Mind {
 
     async fn command(&mut self, order: Order, asked: Timestamp, now: Timestamp) -> Result<(), DeviceError> {
         let before = self.set.take();
-        let told = self.feeder.limiter.limit(order.limits, order.lease).await;
+        let limiter = &self.feeder.limiter;
+        let told = match order.lease {
+            // What was decided by the clock as it was then does not hold longer because it comes late.
+            Some(lease) => {
+                let until = now.plus_millis(u64::from(lease) * 1_000);
+                limiter.limit_until(order.limits, lease, until).await
+            }
+            None => limiter.limit(order.limits, None).await,
+        };
         let done = self.common.clock.now();
         self.keep_delay(done.millis_since(asked));
         let until = order

@@ -3,18 +3,18 @@
 //! Always: one look at a time, shared by all who wait for it; what was said of a slot's end stays said. Not
 //! here: the rules (`belief`, `latches`), and when readings are taken unasked (`sampler`).
 
-use super::belief::{Belief, Era, Held, Oddity, Seen, Verdict};
-use super::latches::{Latch, Latches, Sample};
+use super::belief::{Oddity, Seen};
+use super::latches::Latch;
 use super::memory::{Found, Memory};
 use super::notice::{Notice, NoticeKind, Notices};
 use super::sampler::sample_for_ever;
 use super::source::{Cell, Shown, Source};
+use super::state::State;
 use super::words;
 use crate::capability::{Answer, Meter, MeterReading, Registers};
 use crate::clock::Clock;
 use crate::driver::Context;
-use crate::reading::{DeviceError, Quality, Reading};
-use serde::{Deserialize, Serialize};
+use crate::reading::{DeviceError, Reading};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use wattbook_types::{Slot, SlotLength, Timestamp};
@@ -26,8 +26,6 @@ const FAILURES: u32 = 3;
 /// For how long (real time) a device that is silent is not asked again, where slots are not very short:
 /// whoever asks it for many things waits once.
 const AGAIN: Duration = Duration::from_secs(1);
-/// How many latches are remembered across restarts.
-const REMEMBERED: usize = 100;
 /// How often (real time) what is remembered is written at most, unless something happened.
 const WRITTEN: Duration = Duration::from_secs(30);
 
@@ -50,30 +48,6 @@ pub(crate) struct Watch {
 
 type Looked = Result<Reading<Shown>, DeviceError>;
 
-struct State {
-    belief: Belief,
-    latches: Latches,
-    knows_traits: bool,
-    /// Whether the device keeps registers itself, once it is known.
-    keeps: Option<bool>,
-    failures: u32,
-    /// When it failed last, and how.
-    failed: Option<(Instant, DeviceError)>,
-    written: Option<Instant>,
-    /// Whether there is something new to be remembered at once.
-    pressing: bool,
-}
-
-/// What is remembered of a device.
-#[derive(Serialize, Deserialize)]
-struct Remembered {
-    held: Option<Held>,
-    eras: Vec<Era>,
-    last: Option<Sample>,
-    latches: Vec<(Slot, Latch)>,
-    spoilt: Vec<Slot>,
-}
-
 impl Watch {
     /// Watches a device from now on, going on from what is remembered of it.
     pub(crate) fn new(
@@ -87,12 +61,10 @@ impl Watch {
         let found = memory.as_ref().map_or(Found::Nothing, |memory| memory.read(&address));
         let slack = context.clock.ledger_millis_in(LATE);
         let length = context.slot_length;
-        let (belief, latches, broken) = match found {
-            Found::Remembered(Remembered { held, eras, last, latches, spoilt }) => {
-                (Belief::new(slack, held, eras), Latches::remembered(length, latches, spoilt, last), None)
-            }
-            Found::Nothing => (Belief::new(slack, None, Vec::new()), Latches::new(length), None),
-            Found::Unreadable(why) => (Belief::new(slack, None, Vec::new()), Latches::new(length), Some(why)),
+        let (state, broken) = match found {
+            Found::Remembered(remembered) => (State::remembering(slack, length, remembered), None),
+            Found::Nothing => (State::new(slack, length), None),
+            Found::Unreadable(why) => (State::new(slack, length), Some(why)),
         };
         let watch = Self {
             name,
@@ -103,16 +75,7 @@ impl Watch {
             notices: notices.clone(),
             memory,
             again: context.clock.real_duration_of(length.millis() / 20).map_or(AGAIN, |some| some.min(AGAIN)),
-            state: Mutex::new(State {
-                belief,
-                latches,
-                knows_traits: false,
-                keeps: None,
-                failures: 0,
-                failed: None,
-                written: None,
-                pressing: false,
-            }),
+            state: Mutex::new(state),
             turn: tokio::sync::Mutex::new(None),
         };
         if let Some(why) = broken {
@@ -364,49 +327,6 @@ impl Drop for Watch {
             let remembered = self.state().remembered();
             // Nobody is left to be told; what was written before stands.
             let _ = memory.write(&self.address, &remembered);
-        }
-    }
-}
-
-impl State {
-    /// Enters a judged reading.
-    fn enter(
-        &mut self,
-        time: Timestamp,
-        shown: &Shown,
-        quality: Quality,
-        verdict: &Verdict,
-    ) -> Reading<Shown> {
-        if let Some((from, until)) = verdict.gap {
-            self.latches.spoil(from, until);
-        }
-        self.pressing |= !verdict.oddities.is_empty();
-        let shown = Shown { registers: verdict.registers, ..*shown };
-        if !verdict.believed {
-            return Reading::new(time, Quality::Substituted.worse(quality), shown);
-        }
-        let before = self.latches.last().map(|last| last.time);
-        let sample = Sample { time, registers: shown.registers, cell: shown.cell, quality };
-        if before.is_none_or(|before| before <= time) {
-            self.latches.pass(sample);
-            // A device that keeps its registers remembers its latches itself.
-            let ended = before.is_some_and(|before| self.latches.ends_between(before, time));
-            self.pressing |= ended && self.keeps == Some(false);
-        }
-        let quality = if verdict.frozen { Quality::Missing } else { quality };
-        Reading::new(time, quality, shown)
-    }
-
-    fn remembered(&self) -> Remembered {
-        let count = if self.keeps == Some(true) { 0 } else { REMEMBERED };
-        let (latches, _) = self.latches.newest(count);
-        let (_, spoilt) = self.latches.newest(REMEMBERED);
-        Remembered {
-            held: self.belief.held(),
-            eras: self.belief.eras().to_vec(),
-            last: self.latches.last().copied(),
-            latches,
-            spoilt,
         }
     }
 }

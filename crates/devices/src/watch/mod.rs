@@ -6,8 +6,8 @@
 //! (crates `home` and `storage`).
 //!
 //! `device` is a watched device: `belief` judges its readings, `latches` finds what stood at the ends of
-//! slots, `sampler` takes readings by itself, `memory` keeps what is known across restarts. `battery` and
-//! `computed` are made of several.
+//! slots, `state` holds both, `sampler` takes readings unasked, `memory` keeps what is known across restarts.
+//! `battery` and `computed` are made of several.
 
 mod battery;
 mod belief;
@@ -18,6 +18,7 @@ mod memory;
 pub mod notice;
 mod sampler;
 mod source;
+mod state;
 #[cfg(test)]
 mod tests;
 mod words;
