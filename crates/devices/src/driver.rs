@@ -17,7 +17,7 @@ use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use wattbook_types::{Energy, Power, Slot, SlotLength};
+use wattbook_types::{Energy, Power, Slot, SlotLength, Timestamp};
 
 /// A device that counts energy.
 pub trait Counter: Send + Sync {
@@ -53,6 +53,12 @@ pub trait FeederLimiter: Send + Sync {
     /// Lets no more than this flow until told otherwise. With a lease, in whole seconds of the device's
     /// time, both limits fall to zero by themselves when it runs out, should nobody renew it.
     fn limit(&self, limits: FeederLimits, lease: Option<u32>) -> Answer<'_, ()>;
+
+    /// As `limit` with a lease, and in no case beyond a moment, however late the device hears of it. A device
+    /// that knows no moments goes by the lease alone.
+    fn limit_until(&self, limits: FeederLimits, lease: u32, _until: Timestamp) -> Answer<'_, ()> {
+        self.limit(limits, Some(lease))
+    }
 
     /// How it is set.
     fn limits(&self) -> Answer<'_, FeederLimits>;
