@@ -77,6 +77,28 @@ async fn feeders_let_through_no_more_than_both_ends_and_fall_to_nothing_when_a_l
 }
 
 #[tokio::test]
+async fn b9_limits_with_a_moment_end_then_however_late_they_were_heard() {
+    let site = Site::start().await;
+    let storage = site.storage();
+    let there = site.feeder(&storage.feeders[0].address);
+    let deliver = FeederLimits { to_battery: watts(0), to_home: watts(700) };
+    let begun = site.context.clock.now();
+    // Decided at the beginning for a minute, heard twenty seconds later: forty are left.
+    site.seconds(20);
+    there.limit_until(deliver, 60, begun.plus_millis(60_000)).await.expect("it obeys");
+    site.seconds(39);
+    assert_eq!(there.limits().await, Ok(deliver));
+    site.seconds(1);
+    assert_eq!(there.limits().await, Ok(FeederLimits::default()));
+    // Heard when it is over: nothing at all.
+    there.limit_until(deliver, 60, begun.plus_millis(60_000)).await.expect("it obeys");
+    assert_eq!(there.limits().await, Ok(FeederLimits::default()));
+    // A moment ends nobody's next limits.
+    there.limit(deliver, Some(30)).await.expect("it obeys");
+    assert_eq!(there.limits().await, Ok(deliver));
+}
+
+#[tokio::test]
 async fn the_lease_of_the_homes_end_ends_in_its_second_whoever_looks() {
     let site = Site::start().await;
     let (home, storage) = (site.home(), site.storage());

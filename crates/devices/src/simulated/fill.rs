@@ -8,7 +8,7 @@ use super::physics::{Kept, Physics, Shown};
 use super::unit::Unit;
 use crate::driver::FeederLimits;
 use crate::drivers::sunspec::tables::interval::{ENTRY, INTERVALS};
-use crate::drivers::sunspec::tables::{Table, battery, common, controls, der, inverter, meter};
+use crate::drivers::sunspec::tables::{Table, battery, common, controls, der, ending, inverter, meter};
 use wattbook_types::transaction::Generation;
 use wattbook_types::{MeterRegister, Power};
 
@@ -58,6 +58,7 @@ pub(super) fn image(unit: &Unit, physics: &impl Physics, table: &'static Table, 
         }
         id if id == der::STORED.id => stored(unit, shown, image_of),
         id if id == battery::BATTERY.id => battery_state(unit, shown, image_of),
+        id if id == ending::ENDING.id => {}
         id if id == INTERVALS.id => intervals(unit, physics, image_of),
         id => unreachable!("no simulated device has model {id}"),
     }
@@ -84,6 +85,9 @@ fn first_settings(unit: &Unit, table: &Table, image: &mut Image) {
             image.scaled("WMax", watts(unit.nameplate.rating), scale);
             image.scaled("WChaRteMax", watts(unit.nameplate.charge), scale);
             image.scaled("WDisChaRteMax", watts(unit.nameplate.discharge), scale);
+        }
+        id if id == ending::ENDING.id => {
+            image.set("InOutWRte_RvrtAt", 0);
         }
         _ => {}
     }

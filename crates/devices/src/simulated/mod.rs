@@ -19,7 +19,7 @@ pub(crate) use bench::HOME;
 pub use bench::{Bench, Running, serve_battery, serve_generator, serve_meter};
 pub use fault::{Fault, JUMP, NoSuchFault};
 
-use crate::drivers::sunspec::tables::{Table, battery, common, controls, der, interval, inverter, meter};
+use crate::drivers::sunspec::tables::{Table, battery, common, controls, der, ending, interval, inverter, meter};
 
 /// The models of a generator.
 pub(crate) const GENERATOR: &[&Table] = &[
@@ -36,7 +36,7 @@ pub(crate) const METER: &[&Table] = &[&common::COMMON, &meter::METER_3, &interva
 
 /// The models of a feeder's end.
 pub(crate) const FEEDER: &[&Table] =
-    &[&common::COMMON, &meter::METER_3, &controls::STORAGE, &interval::INTERVALS];
+    &[&common::COMMON, &meter::METER_3, &controls::STORAGE, &ending::ENDING, &interval::INTERVALS];
 
 /// The models of a battery.
 pub(crate) const BATTERY: &[&Table] = &[

@@ -11,7 +11,7 @@ use crate::driver::FeederLimits;
 use crate::drivers::sunspec::tables::{Table, controls, der};
 use crate::modbus::Exception;
 use crate::reading::SignedPower;
-use wattbook_types::Power;
+use wattbook_types::{Power, Timestamp};
 
 /// What a model says once it is written; `None` where that changes nothing.
 pub(super) fn command(unit: &Unit, table: &Table, image: &Image) -> Result<Option<Command>, Exception> {
@@ -21,6 +21,20 @@ pub(super) fn command(unit: &Unit, table: &Table, image: &Image) -> Result<Optio
         id if id == der::POWER_CONTROLS.id => force(unit, image).map(Some),
         id if id == der::CAPACITY.id => rates(image).map(Some),
         _ => Ok(None),
+    }
+}
+
+/// The second at which limits end that are written next, where one is said.
+pub(super) fn end(image: &Image) -> Option<u64> {
+    u64::try_from(image.raw("InOutWRte_RvrtAt")).ok().filter(|second| *second != 0)
+}
+
+/// Limits that end at a second at the latest; at once where it has passed.
+pub(super) fn ending(command: Command, ends: Option<u64>, now: Timestamp) -> Command {
+    let (Command::Limit(limits, forced, lease), Some(ends)) = (command, ends) else { return command };
+    match u32::try_from(ends.saturating_sub(now.millis() / 1_000)).unwrap_or(u32::MAX) {
+        0 => Command::Limit(FeederLimits::default(), None, None),
+        left => Command::Limit(limits, forced, Some(lease.map_or(left, |lease| lease.min(left)))),
     }
 }
 

@@ -10,6 +10,8 @@ use super::physics::{Kept, Nameplate, Part, Physics, Shown};
 use super::{fill, obey};
 use crate::capability::Registers;
 use crate::drivers::sunspec::tables::Table;
+use crate::drivers::sunspec::tables::controls;
+use crate::drivers::sunspec::tables::ending::ENDING;
 use crate::drivers::sunspec::tables::interval::{ENTRY, INTERVALS};
 use crate::modbus::{Answered, Exception};
 use std::collections::BTreeMap;
@@ -37,6 +39,8 @@ pub(crate) struct Unit {
     /// What was written, by model.
     set: BTreeMap<u16, Vec<u16>>,
     since: Option<Since>,
+    /// The second at which limits end that are written next, where one was said.
+    ends: Option<u64>,
 }
 
 /// How a device calls itself.
@@ -56,7 +60,16 @@ impl Unit {
     ) -> Self {
         let (length, count) = physics.intervals();
         let intervals = (u32::try_from(length.seconds()).unwrap_or(u32::MAX), count);
-        Self { part, nameplate, name, intervals, models: models.to_vec(), set: BTreeMap::new(), since: None }
+        Self {
+            part,
+            nameplate,
+            name,
+            intervals,
+            models: models.to_vec(),
+            set: BTreeMap::new(),
+            since: None,
+            ends: None,
+        }
     }
 
     /// From now on something is wrong with it, or no longer.
@@ -175,9 +188,13 @@ impl Unit {
         image.overlay(first - at, words);
         match obey::command(self, table, &image) {
             Ok(command) => {
+                if table.id == ENDING.id {
+                    self.ends = obey::end(&image);
+                }
+                let ends = if table.id == controls::STORAGE.id { self.ends.take() } else { None };
                 self.set.insert(table.id, image.into_words());
                 if let Some(command) = command {
-                    physics.command(self.part, command);
+                    physics.command(self.part, obey::ending(command, ends, physics.now()));
                 }
                 Answered::With(())
             }

@@ -10,13 +10,14 @@
 //! its register is cut. A device without a lease is used only where its address says so (`lease=none`).
 
 use super::decode::{Block, Decimal, part, percentage};
+use super::tables::ending::ENDING;
 use super::tables::{battery, controls, der, inverter};
 use super::unit::Unit;
 use crate::capability::{Answer, BatteryControl, BatteryLimits};
 use crate::driver::{FeederLimiter, FeederLimits};
 use crate::reading::DeviceError;
 use std::sync::Arc;
-use wattbook_types::Power;
+use wattbook_types::{Power, Timestamp};
 
 /// Both directions are limited.
 const LIMITED: u16 = 3;
@@ -45,6 +46,17 @@ impl FeederLimiter for SunSpecStorage {
             // A lease of no time at all has run out.
             let limits = if lease == Some(0) { FeederLimits::default() } else { limits };
             set(&self.0, &block, limits, lease).await
+        })
+    }
+
+    fn limit_until(&self, limits: FeederLimits, lease: u32, until: Timestamp) -> Answer<'_, ()> {
+        Box::pin(async move {
+            if self.0.map().await?.placed(ENDING.id).is_some() {
+                let second = u32::try_from(until.millis() / 1_000).unwrap_or(u32::MAX);
+                let words = [(second >> 16) as u16, (second & 0xffff) as u16];
+                self.0.write(&ENDING, "InOutWRte_RvrtAt", &words).await?;
+            }
+            FeederLimiter::limit(self, limits, Some(lease)).await
         })
     }
 

@@ -12,6 +12,7 @@ pub mod battery;
 pub mod common;
 pub mod controls;
 pub mod der;
+pub mod ending;
 pub mod interval;
 pub mod inverter;
 pub mod meter;
@@ -128,6 +129,7 @@ pub const ALL: &[&Table] = &[
     &der::POWER_CONTROLS,
     &der::STORED,
     &battery::BATTERY,
+    &ending::ENDING,
     &interval::INTERVALS,
 ];
 
