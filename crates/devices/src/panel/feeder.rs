@@ -28,6 +28,8 @@ const AGAIN: Duration = Duration::from_millis(250);
 const LATE: Duration = Duration::from_millis(2);
 /// How many commands' delays are kept in mind.
 const DELAYS: usize = 8;
+/// How many commands that hold no longer are kept in mind: those of two slots.
+const PAST: usize = 2 * CYCLES_PER_SLOT as usize;
 /// So many failures in a row are told.
 const FAILURES: u32 = 3;
 
@@ -92,8 +94,12 @@ pub(super) struct Mind {
     set_at: Timestamp,
     /// What may flow to the home at most by all that was told, and until when.
     may_flow: (Power, Timestamp),
+    /// What might flow before, and until when at the latest; the newest last.
+    might_flow: VecDeque<(Power, Timestamp)>,
     /// The register of what was delivered when a slot began.
     began: Option<(Slot, MeterRegister)>,
+    /// The slot that was opened last, right at its start, when nothing could have been delivered in it yet.
+    opened: Option<Slot>,
     /// Since when nothing can have been delivered, where that is so.
     quiet_since: Option<Timestamp>,
     delays: VecDeque<u64>,
@@ -109,7 +115,9 @@ impl Mind {
             set: None,
             set_at,
             may_flow: (Power::ZERO, set_at),
+            might_flow: VecDeque::new(),
             began: None,
+            opened: None,
             quiet_since: None,
             delays: VecDeque::new(),
             failures: 0,
@@ -160,17 +168,14 @@ impl Mind {
 
     /// Brings the feeder to what the plan wants now.
     pub(super) async fn apply(&mut self) -> Result<(), DeviceError> {
-        let knew = self.began;
+        let was_quiet = self.was_quiet(self.slot());
         self.turn().await?;
-        // What was just closed, right at the slot's start, can be counted from there.
-        if self.began.is_none() && knew.is_none() && self.was_quiet(self.slot()) {
-            self.turn().await?;
-        }
-        Ok(())
+        // What was just closed, right at the slot's start, can be opened.
+        if !was_quiet && self.was_quiet(self.slot()) { self.turn().await } else { Ok(()) }
     }
 
     async fn turn(&mut self) -> Result<(), DeviceError> {
-        let (slot, asked) = (self.slot(), self.common.clock.now());
+        let slot = self.slot();
         let present = self.common.plans.present(slot, self.feeder.at);
         let delivered = if present.plan.deliver.is_zero() {
             None
@@ -187,10 +192,10 @@ impl Mind {
         if self.is_so(now, &order, &present) {
             return Ok(());
         }
-        self.command(order, asked, now).await
+        self.command(order, now).await
     }
 
-    async fn command(&mut self, order: Order, asked: Timestamp, now: Timestamp) -> Result<(), DeviceError> {
+    async fn command(&mut self, order: Order, now: Timestamp) -> Result<(), DeviceError> {
         let before = self.set.take();
         let limiter = &self.feeder.limiter;
         let told = match order.lease {
@@ -202,7 +207,7 @@ impl Mind {
             None => limiter.limit(order.limits, None).await,
         };
         let done = self.common.clock.now();
-        self.keep_delay(done.millis_since(asked));
+        self.keep_delay(done.millis_since(now));
         let until = order
             .lease
             .map_or(Timestamp::from_millis(u64::MAX), |lease| done.plus_millis(u64::from(lease) * 1_000));
@@ -216,6 +221,11 @@ impl Mind {
         }
         self.note_quiet(before, order.limits, now, done);
         (self.set, self.set_at) = (Some((order.limits, until)), done);
+        let (power, flows_until) = self.may_flow;
+        self.might_flow.push_back((power, flows_until.min(done)));
+        if self.might_flow.len() > PAST {
+            self.might_flow.pop_front();
+        }
         self.may_flow = (order.limits.to_home, until);
         Ok(())
     }
@@ -244,14 +254,14 @@ impl Mind {
         delivered: Option<(Timestamp, Energy)>,
     ) -> Order {
         let common = &self.common;
-        let (power, until) = self.may_flow;
-        let flowing = if until > now { power } else { Power::ZERO };
+        let flowing = self.flowing_since(delivered.map_or(now, |(read, _)| read));
         let situation = Situation {
             now,
             slot_end: slot.end(common.length),
             plan: present.plan,
             accepted_until: present.accepted_until,
             delivered,
+            resolution: self.feeder.meter.resolution(),
             flowing,
             margin_ms: self.margin_ms(),
             lease: common.pace.lease,
@@ -262,6 +272,13 @@ impl Mind {
         let others = ranges.iter().filter(|(at, (of, _))| **at != self.feeder.at && *of == slot);
         let to_home = share(mine, others.map(|(_, (_, range))| *range), common.battery.discharge_limit());
         mine.order(to_home)
+    }
+
+    /// The most that may have flowed to the home at any moment since then.
+    fn flowing_since(&self, then: Timestamp) -> Power {
+        let all = self.might_flow.iter().chain([&self.may_flow]);
+        let since = all.filter(|(_, until)| *until > then).map(|(power, _)| *power);
+        since.max().unwrap_or_default()
     }
 
     /// Whether the feeder is set so already, and for long enough.
@@ -281,23 +298,27 @@ impl Mind {
         until.millis_since(now) >= u64::from(lease) * 1_000 / 2
     }
 
-    /// What the slot has delivered by the meter; `None` where it is not known what it began with.
+    /// What the slot has delivered by the meter; `None` where it is not known what it began with. At its very
+    /// start that is nothing, and nobody need be asked.
     async fn delivered(&mut self, slot: Slot) -> Result<Option<(Timestamp, Energy)>, DeviceError> {
-        if self.began.is_none_or(|(of, _)| of != slot) {
-            let latched = self.feeder.meter.latch(slot.previous()).await?;
-            self.began = latched.map(|latch| (slot, latch.registers.export));
+        if self.was_quiet(slot) {
+            self.opened = Some(slot);
+            return Ok(Some((self.common.clock.now(), Energy::ZERO)));
         }
-        let reading = self.feeder.meter.look().await?;
+        let meter = &self.feeder.meter;
+        if self.began.is_none_or(|(of, _)| of != slot) {
+            let latched = meter.latch(slot.previous()).await?.map(|latch| latch.registers);
+            // Where the end of the slot before is not known, what is known of the time before it is no more.
+            let before = || meter.registers_before(slot.previous()).filter(|_| self.opened == Some(slot));
+            self.began = latched.or_else(before).map(|registers| (slot, registers.export));
+        }
+        let reading = meter.look().await?;
         let time = reading.time();
         let whole = matches!(reading.quality(), Quality::Measured | Quality::Estimated);
         let Some(shown) = reading.value().filter(|_| whole) else {
             return Err(DeviceError::Missing { time });
         };
-        let register = shown.registers.export;
-        if self.began.is_none() && self.was_quiet(slot) {
-            self.began = Some((slot, register));
-        }
-        let delivered = self.began.and_then(|(_, began)| register.since(began));
+        let delivered = self.began.and_then(|(_, began)| shown.registers.export.since(began));
         Ok(delivered.map(|delivered| (time, delivered)))
     }
 

@@ -20,7 +20,9 @@ pub(super) struct Situation {
     pub(super) accepted_until: Timestamp,
     /// What the slot has delivered by the meter, and when it was read; `None` where that is not known.
     pub(super) delivered: Option<(Timestamp, Energy)>,
-    /// What may be flowing to the home until a new command takes effect.
+    /// The step in which the meter counts: so much less a watt-hour may have been delivered unseen.
+    pub(super) resolution: Energy,
+    /// What may have been flowing to the home since the meter was read, and until a new command takes effect.
     pub(super) flowing: Power,
     /// By how much (ledger time) a command may be late.
     pub(super) margin_ms: u64,
@@ -51,7 +53,9 @@ impl Situation {
     /// What is left of the plan, in joules, less what flows before a command takes effect.
     fn left(&self) -> u64 {
         let Some((read, delivered)) = self.delivered else { return 0 };
-        let left = self.plan.deliver.saturating_sub(delivered).wh().saturating_mul(3_600);
+        let left = self.plan.deliver.saturating_sub(delivered).wh();
+        let unseen = self.resolution.wh().saturating_sub(1);
+        let left = left.saturating_sub(unseen).saturating_mul(3_600);
         let late = u128::from(self.margin_ms) + u128::from(self.now.millis_since(read));
         let meanwhile = (u128::from(self.flowing.watts()) * late).div_ceil(1_000);
         left.saturating_sub(u64::try_from(meanwhile).unwrap_or(u64::MAX))
@@ -114,6 +118,7 @@ mod tests {
             plan: FeederPlan { accept: Power::ZERO, deliver: Energy::from_wh(plan) },
             accepted_until: at(1_800),
             delivered: Some((at(second), Energy::from_wh(delivered))),
+            resolution: Energy::from_wh(1),
             flowing: Power::from_watts(flowing),
             margin_ms: margin,
             lease: Some(lease),
@@ -169,6 +174,7 @@ mod tests {
             plan: FeederPlan { accept: Power::from_watts(900), deliver: Energy::ZERO },
             accepted_until: at(5_400),
             delivered: None,
+            resolution: Energy::from_wh(1),
             flowing: Power::ZERO,
             margin_ms: 500,
             lease: Some(60),

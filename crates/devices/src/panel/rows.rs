@@ -1,7 +1,8 @@
 //! What the feeders' meters show together, also where one of them does not answer.
 //!
 //! Always: a meter that cannot say keeps the register that was believed last, so that one silent feeder
-//! holds up nobody else's reports; its home sells nothing for that time. The end of a slot is waited for a
+//! holds up nobody else's reports; its home sells nothing for that time. One that never said anything has no
+//! row: whoever states rows knows what was stated last. The end of a slot is waited for a
 //! quarter of a slot before a register is held. Not here: whether all of it fits the battery's own meter
 //! (crate `storage`).
 
@@ -27,16 +28,19 @@ pub(super) async fn read(
         Ok(registers.map(|registers| (reading.time(), reading.quality(), registers)))
     });
     let now = common.clock.now();
-    let mut rows = Rows::default();
+    let (mut rows, mut silent) = (Rows::default(), None);
     for (feeder, said) in said.await {
         match (said, feeder.meter.last_registers()) {
             (Ok(Some((time, quality, registers))), _) => rows.push(&feeder, time, quality, registers),
             (_, Some(held)) => rows.push(&feeder, now, Quality::Substituted, held),
-            (Err(error), None) => return Err(error),
-            (Ok(None), None) => return Ok(Reading::missing(now)),
+            (Err(error), None) => silent = Some(Err(error)),
+            (Ok(None), None) => silent = silent.or(Some(Ok(Reading::missing(now)))),
         }
     }
-    Ok(rows.reading(now))
+    match silent {
+        Some(nobody_said) if rows.rows.is_empty() => nobody_said,
+        _ => Ok(rows.reading(now)),
+    }
 }
 
 /// What all meters showed when a slot ended.
@@ -64,6 +68,10 @@ pub(super) async fn latched(
             (_, Some(held)) if may_be_held => {
                 common.notices.raise(holding(&feeder, end));
                 rows.push(&feeder, end, Quality::Substituted, held);
+            }
+            (_, None) if may_be_held => {
+                common.notices.raise(holding(&feeder, end));
+                rows.quality = rows.quality.max(Some(Quality::Substituted));
             }
             (Err(error), _) => return Err(error),
             (Ok(None), _) => return Ok(Reading::missing(end)),

@@ -3,8 +3,10 @@
 //! Always: what is believed never goes back and never gains more than can have flowed; one odd reading
 //! alone changes nothing, only a second one that goes on from it does; a register's leap or fall is neither
 //! counted nor lost count of, the count goes on from where it was. A pure function of the readings. The
-//! rules in words are in docs/metering.md. Not here: what stood at the ends of slots (`latches`).
+//! rules in words are in docs/metering.md. Not here: what stood at the ends of slots (`latches`), and whether
+//! registers stand still though power flows (`still`).
 
+use super::still::Still;
 use crate::capability::Registers;
 use crate::driver::CounterTraits;
 use crate::reading::SignedPower;
@@ -13,14 +15,12 @@ use wattbook_types::{Energy, MeterRegister, Power, Timestamp};
 
 /// The most power that is believed of a device which does not say how much can flow through it.
 const UNSAID_LIMIT: Power = Power::from_watts(1_000_000);
-/// The resolution of a device that says none, where a coarse one is the safe guess (Wh).
-const UNSAID_RESOLUTION: u64 = 100;
-/// Registers that stand still are doubted once this much energy (Wh) must have flowed, or eight times the
-/// resolution if that is more, over so many readings.
-const FROZEN_WH: u64 = 20;
-const FROZEN_READINGS: u32 = 4;
 /// So many odd readings in a row, none of which goes on from the one before, make no sense.
 const NONSENSE: u32 = 3;
+/// So many readings in a row that are earlier than what is held show that the time held is wrong.
+const EARLIER: u32 = 3;
+/// No meter has counted more than this: beyond it whole numbers with a sign end.
+const TOP: u64 = 1 << 62;
 /// How many eras are remembered.
 const ERAS: usize = 16;
 
@@ -64,6 +64,8 @@ pub(super) enum Oddity {
     Frozen,
     /// Moves again after having been frozen.
     Moves,
+    /// The time of what was believed last was ahead.
+    Ahead,
 }
 
 /// What a reading is taken for.
@@ -77,6 +79,8 @@ pub(super) struct Verdict {
     pub(super) frozen: bool,
     /// A time of which it is not known what flowed.
     pub(super) gap: Option<(Timestamp, Timestamp)>,
+    /// Whether time begins anew at this reading: what was said of later times is void.
+    pub(super) time_anew: bool,
     /// What is to be told.
     pub(super) oddities: Vec<Oddity>,
 }
@@ -90,18 +94,10 @@ pub(super) struct Belief {
     held: Option<Held>,
     doubted: Option<Seen>,
     doubts: u32,
+    /// The last reading that was too early, and how many there were in a row.
+    earlier: (Timestamp, u32),
     eras: Vec<Era>,
     still: Still,
-}
-
-/// For how long registers have stood still, and what must have flowed meanwhile.
-#[derive(Clone, Copy, Debug, Default)]
-struct Still {
-    since: Timestamp,
-    watt_millis: u128,
-    readings: u32,
-    power: i64,
-    frozen: bool,
 }
 
 /// How one register came from one reading to the next.
@@ -122,6 +118,14 @@ impl Step {
         matches!(self, Self::On(_) | Self::Wrapped(_))
     }
 
+    /// What was counted, as far as it is known.
+    const fn counted(self) -> u64 {
+        match self {
+            Self::On(counted) | Self::Wrapped(counted) => counted,
+            Self::Back | Self::Leap => 0,
+        }
+    }
+
     const fn oddity(self) -> Option<Oddity> {
         match self {
             Self::On(_) => None,
@@ -138,6 +142,11 @@ fn plus(raw: MeterRegister, offset: i64) -> MeterRegister {
 
 fn signed(wh: u64) -> i64 {
     i64::try_from(wh).unwrap_or(i64::MAX)
+}
+
+/// Whether a meter can have counted so much at all.
+pub(super) fn is_possible(registers: &Registers) -> bool {
+    registers.import.wh() <= TOP && registers.export.wh() <= TOP
 }
 
 impl Offset {
@@ -163,6 +172,11 @@ impl Belief {
         self.traits = traits;
     }
 
+    /// The step in which it counts; a watt-hour where that is not known.
+    pub(super) fn resolution(&self) -> Energy {
+        Energy::from_wh(self.step_wh())
+    }
+
     pub(super) const fn held(&self) -> Option<Held> {
         self.held
     }
@@ -176,14 +190,41 @@ impl Belief {
         let Some(held) = self.held else {
             let offset = Offset::default();
             self.eras.push(Era { began: Timestamp::default(), offset });
-            let power = seen.power.map_or(0, SignedPower::watts);
-            self.still = Still { since: seen.time, power, ..Still::default() };
+            self.still = Still::since(&seen);
             self.held = Some(Held { time: seen.time, raw: seen.raw, offset });
             return self.verdict(true);
         };
         if seen.time < held.time {
+            return self.take_earlier(held, seen);
+        }
+        self.earlier.1 = 0;
+        self.go_or_doubt(held, seen)
+    }
+
+    /// A reading from before what is held. A few that follow each other show that the time held is wrong, as
+    /// after a clock was ahead: then it begins anew from here, and the registers go on from where they were.
+    fn take_earlier(&mut self, held: Held, seen: Seen) -> Verdict {
+        let (last, count) = self.earlier;
+        let follows = count == 0 || seen.time > last;
+        self.earlier = (seen.time, if follows { count + 1 } else { count });
+        if held.time.millis_since(seen.time) <= self.slack_ms || self.earlier.1 < EARLIER {
             return self.verdict(false);
         }
+        // What is held was counted before the earlier readings came.
+        let held = Held { time: last, ..held };
+        (self.earlier.1, self.doubted, self.doubts) = (0, None, 0);
+        self.held = Some(held);
+        self.still = Still::since(&seen);
+        for era in &mut self.eras {
+            era.began = era.began.min(last);
+        }
+        let mut verdict = self.go_or_doubt(held, seen);
+        (verdict.time_anew, verdict.gap) = (true, Some((last, seen.time)));
+        verdict.oddities.insert(0, Oddity::Ahead);
+        verdict
+    }
+
+    fn go_or_doubt(&mut self, held: Held, seen: Seen) -> Verdict {
         let steps = self.steps(&held.raw, &seen.raw, seen.time.millis_since(held.time));
         if steps.iter().all(|step| step.sound()) {
             let stray = self.doubted.take().is_some() && self.doubts < NONSENSE;
@@ -234,8 +275,9 @@ impl Belief {
         Verdict {
             registers: self.held.map(|held| held.registers()).unwrap_or_default(),
             believed,
-            frozen: self.still.frozen,
+            frozen: self.still.is_frozen(),
             gap: None,
+            time_anew: false,
             oddities: Vec::new(),
         }
     }
@@ -298,10 +340,10 @@ impl Belief {
         }
         self.held = Some(Held { time: seen.time, raw, offset });
         let moved = steps.iter().any(|step| !matches!(step, Step::On(0)));
-        let told = self.watch_still(seen, seen.time.millis_since(held.time), moved);
-        let since = self.still.since;
+        let told = self.still.watch(&seen, seen.time.millis_since(held.time), moved, &self.traits);
+        let since = self.still.began();
         let mut verdict = self.verdict(true);
-        if told.is_some() || self.still.frozen {
+        if told.is_some() || self.still.is_frozen() {
             verdict.gap = Some((since.min(held.time), seen.time));
         }
         verdict.oddities.extend(steps.iter().filter_map(|step| step.oddity()).chain(told));
@@ -313,19 +355,20 @@ impl Belief {
     fn begin_anew(&mut self, held: Held, doubted: Seen, seen: Seen) -> Verdict {
         let steps = self.steps(&held.raw, &doubted.raw, doubted.time.millis_since(held.time));
         let believed = held.registers();
-        let anew = |step: Step, offset, believed: MeterRegister, raw: MeterRegister| {
-            if step.sound() { offset } else { signed(believed.wh()) - signed(raw.wh()) }
+        // What came soundly counts, whatever became of the other register.
+        let anew = |step: Step, believed: MeterRegister, raw: MeterRegister| {
+            signed(believed.wh().saturating_add(step.counted())) - signed(raw.wh())
         };
         let offset = Offset {
-            import: anew(steps[0], held.offset.import, believed.import, doubted.raw.import),
-            export: anew(steps[1], held.offset.export, believed.export, doubted.raw.export),
+            import: anew(steps[0], believed.import, doubted.raw.import),
+            export: anew(steps[1], believed.export, doubted.raw.export),
         };
         self.begin_era(doubted.time, offset);
         (self.doubted, self.doubts) = (None, 0);
         let onward = self.steps(&doubted.raw, &seen.raw, seen.time.millis_since(doubted.time));
         let mut verdict = self.go_on(Held { time: doubted.time, raw: doubted.raw, offset }, seen, onward);
         verdict.gap = Some((held.time, doubted.time));
-        let odd = steps.iter().filter(|step| !step.sound()).filter_map(|step| step.oddity());
+        let odd = steps.iter().filter_map(|step| step.oddity());
         verdict.oddities.splice(0..0, odd);
         verdict.oddities.dedup();
         verdict
@@ -346,29 +389,5 @@ impl Belief {
         if self.eras.len() > ERAS {
             self.eras.remove(0);
         }
-    }
-
-    /// Takes note of whether registers move while power flows.
-    fn watch_still(&mut self, seen: Seen, elapsed_ms: u64, moved: bool) -> Option<Oddity> {
-        let power = seen.power.map_or(0, SignedPower::watts);
-        if moved {
-            let was_frozen = self.still.frozen;
-            self.still = Still { since: seen.time, power, ..Still::default() };
-            return was_frozen.then_some(Oddity::Moves);
-        }
-        let still = &mut self.still;
-        // What certainly flowed: the smaller of the two powers, if they have one direction.
-        let steady = power.signum() == still.power.signum();
-        let flowed = if steady { power.unsigned_abs().min(still.power.unsigned_abs()) } else { 0 };
-        still.watt_millis += u128::from(flowed) * u128::from(elapsed_ms);
-        still.readings += u32::from(flowed > 0 && elapsed_ms > 0);
-        still.power = power;
-        let step = self.traits.resolution.map_or(UNSAID_RESOLUTION, Energy::wh);
-        let enough = u128::from(step.saturating_mul(8).max(FROZEN_WH)) * 3_600_000;
-        if still.frozen || still.readings < FROZEN_READINGS || still.watt_millis < enough {
-            return None;
-        }
-        still.frozen = true;
-        Some(Oddity::Frozen)
     }
 }

@@ -3,7 +3,7 @@
 //! Always: one look at a time, shared by all who wait for it; what was said of a slot's end stays said. Not
 //! here: the rules (`belief`, `latches`), and when readings are taken unasked (`sampler`).
 
-use super::belief::{Oddity, Seen};
+use super::belief::{Oddity, Seen, is_possible};
 use super::latches::Latch;
 use super::memory::{Found, Memory};
 use super::notice::{Notice, NoticeKind, Notices};
@@ -17,7 +17,7 @@ use crate::driver::Context;
 use crate::reading::{DeviceError, Reading};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use wattbook_types::{Slot, SlotLength, Timestamp};
+use wattbook_types::{Energy, Slot, SlotLength, Timestamp};
 
 /// By how much (real time) a reading may be late.
 const LATE: Duration = Duration::from_secs(2);
@@ -113,6 +113,11 @@ impl Watch {
         self.state().latches.around(slot).0
     }
 
+    /// The step in which it counts; a watt-hour where that is not known.
+    pub(crate) fn resolution(&self) -> Energy {
+        self.state().belief.resolution()
+    }
+
     /// How a battery stood when it was looked at last.
     pub(crate) fn last_cell(&self) -> Option<Cell> {
         self.state().latches.last().and_then(|last| last.cell)
@@ -184,6 +189,10 @@ impl Watch {
             self.failed(&DeviceError::Missing { time });
             return Reading::missing(time);
         };
+        if !is_possible(&shown.registers) {
+            self.failed(&DeviceError::Protocol(words::beyond().into()));
+            return Reading::missing(time);
+        }
         let mut state = self.state();
         (state.failures, state.failed) = (0, None);
         let verdict = state.belief.take(Seen { time, raw: shown.registers, power: shown.power });
@@ -202,6 +211,7 @@ impl Watch {
                 Oddity::Wrapped => (NoticeKind::Wrapped, words::wrapped(self.name)),
                 Oddity::Reset => (NoticeKind::Reset, words::reset(self.name)),
                 Oddity::Jumped => (NoticeKind::Jumped, words::jumped(self.name)),
+                Oddity::Ahead => (NoticeKind::Clock, words::was_ahead(self.name)),
                 Oddity::Nonsense => (NoticeKind::Nonsense, words::stray(self.name)),
                 Oddity::Frozen => {
                     self.notices.raise(self.notice(NoticeKind::Frozen, words::frozen(self.name)));
@@ -281,7 +291,9 @@ impl Watch {
         let Some(shown) = reading.value() else { return Ok(Kept::NotThis) };
         let (earlier, later) = state.latches.around(slot);
         let end = slot.end(self.length);
-        let Some(registers) = state.belief.back_then(end, shown.registers, earlier, later) else {
+        let possible = Some(shown.registers).filter(is_possible);
+        let believed = possible.and_then(|raw| state.belief.back_then(end, raw, earlier, later));
+        let Some(registers) = believed else {
             drop(state);
             self.notices.tell(self.notice(NoticeKind::Nonsense, words::unfitting(self.name)));
             return Ok(Kept::NotThis);

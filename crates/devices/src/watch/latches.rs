@@ -1,6 +1,6 @@
 //! What registers stood at the ends of slots, from readings around them, for devices that keep none (P3).
 //!
-//! Always: a latch is worked out once and never changes afterwards; between two readings energy is taken to
+//! Always: a latch is worked out once and never changes afterwards, unless time itself was wrong; between two readings energy is taken to
 //! have flowed evenly; a slot in which something happened to the registers has none. Rules: measured where
 //! a reading lies within a hundredth of a slot from its end; substituted where the two readings around the
 //! end are less than a slot apart; else missing. Not here: whether readings are to be believed (`belief`).
@@ -99,6 +99,14 @@ impl Latches {
         while self.spoilt.len() > KEPT {
             self.spoilt.pop_first();
         }
+    }
+
+    /// Time begins anew: slots that have not ended by then were never seen.
+    pub(super) fn forget_after(&mut self, time: Timestamp) {
+        let present = self.length.slot_at(time);
+        self.known.split_off(&present);
+        self.spoilt.split_off(&present);
+        self.last = self.last.filter(|last| last.time <= time);
     }
 
     /// Takes in a believed reading, later than all before it.

@@ -19,6 +19,7 @@ pub mod notice;
 mod sampler;
 mod source;
 mod state;
+mod still;
 #[cfg(test)]
 mod tests;
 mod words;

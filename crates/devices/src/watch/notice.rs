@@ -28,7 +28,7 @@ pub enum NoticeKind {
     Silent,
     /// The answers make no sense.
     Nonsense,
-    /// The device's clock is ahead.
+    /// The device's clock is ahead, or the time of its last readings was.
     Clock,
     /// What was remembered of a device could not be read.
     Forgotten,

@@ -73,6 +73,9 @@ impl State {
         quality: Quality,
         verdict: &Verdict,
     ) -> Reading<Shown> {
+        if verdict.time_anew {
+            self.latches.forget_after(time);
+        }
         if let Some((from, until)) = verdict.gap {
             self.latches.spoil(from, until);
         }

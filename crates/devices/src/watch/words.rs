@@ -50,3 +50,14 @@ pub(super) fn ahead(name: &str) -> String {
 pub(super) fn forgotten(name: &str, why: &str) -> String {
     format!("What was remembered of the {name} cannot be read: {why}. It begins anew with what it shows.")
 }
+
+pub(super) fn was_ahead(name: &str) -> String {
+    format!(
+        "The time of the last readings of the {name} was ahead. Its registers go on from where they were, but \
+         nothing is sold for the slots that this makes uncertain."
+    )
+}
+
+pub(super) const fn beyond() -> &'static str {
+    "a register beyond what any meter can have counted"
+}

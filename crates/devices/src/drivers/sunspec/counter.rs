@@ -5,7 +5,7 @@
 //! export register and `TotWhAbs` the import register. An inverter (10x) has one counter, `WH`, of what it
 //! gave: the export register; its import register stays at zero, as does 701's where it has no `TotWhAbs`.
 //!
-//! Always: a register that is not implemented makes the reading missing; a fraction of a Wh is cut off.
+//! Always: power in a direction without a register is none; a register that is not implemented makes the reading missing; a fraction of a Wh is cut off.
 //! Not here: whether a reading is to be believed (`watch`).
 
 use super::decode::{Block, Decimal};
@@ -102,15 +102,21 @@ pub(super) fn shown(block: &Block) -> Option<MeterReading> {
     let (import, export, power) = match block.table.id {
         201..=204 => (register("TotWhImp")?, register("TotWhExp")?, watts),
         701 => {
-            let import = match block.raw("TotWhAbs") {
-                None => MeterRegister::ZERO,
-                Some(_) => register("TotWhAbs")?,
-            };
-            (import, register("TotWhInj")?, watts.saturating_neg())
+            let export = register("TotWhInj")?;
+            match block.raw("TotWhAbs") {
+                None => (MeterRegister::ZERO, export, outward(watts)),
+                Some(_) => (register("TotWhAbs")?, export, watts.saturating_neg()),
+            }
         }
-        _ => (MeterRegister::ZERO, register("WH")?, watts.saturating_neg()),
+        _ => (MeterRegister::ZERO, register("WH")?, outward(watts)),
     };
     Some(MeterReading { registers: Registers { import, export }, power: signed(power) })
+}
+
+/// Power given out, as power that comes in. What is drawn has no register to count it: it is left out, as
+/// power without a count would look like a counter that stands still.
+fn outward(watts: i64) -> i64 {
+    watts.max(0).saturating_neg()
 }
 
 fn signed(watts: i64) -> SignedPower {

@@ -49,6 +49,8 @@ struct Trouble {
     obeys: bool,
     silent: bool,
     commands: u32,
+    /// The step in which meters count, where it is more than 1 Wh.
+    step: u64,
 }
 
 impl Scene {
@@ -100,9 +102,15 @@ impl FeederLimiter for Part {
 }
 
 impl Part {
+    fn step(&self) -> u64 {
+        self.0.trouble.lock().unwrap().step.max(1)
+    }
+
     fn registers(&self, rows: &[FeederReading]) -> Registers {
         let row = rows.iter().find(|row| row.connection_point == self.1).unwrap();
-        Registers { import: row.received, export: row.delivered }
+        let step = self.step();
+        let shown = |register: MeterRegister| MeterRegister::from_wh(register.wh() / step * step);
+        Registers { import: shown(row.received), export: shown(row.delivered) }
     }
 }
 
@@ -126,7 +134,8 @@ impl Counter for Part {
     }
 
     fn traits(&self) -> Answer<'_, CounterTraits> {
-        Box::pin(async { Ok(CounterTraits { resolution: Some(wh(1)), ..CounterTraits::default() }) })
+        let resolution = Some(wh(self.step()));
+        Box::pin(async move { Ok(CounterTraits { resolution, ..CounterTraits::default() }) })
     }
 }
 

@@ -99,6 +99,70 @@ fn p3_a_register_that_stands_still_while_power_flows_is_frozen_until_it_moves() 
     assert!(!judged(None, &(0..50).map(swing).collect::<String>()).contains("frozen"));
 }
 
+#[test]
+fn p3_what_a_meter_need_not_count_is_no_sign_that_it_is_frozen() {
+    // An inverter's 6 W on standby over a night are 60 Wh.
+    let night: String = (0..600).map(|minute| format!("{} 5000 6\n", minute * 60)).collect();
+    assert!(!judged(None, &night).contains("frozen"));
+    // From a hundredth of the limit on they count.
+    let night = night.replace(" 6\n", " 36\n");
+    assert!(judged(None, &night).contains("frozen"));
+}
+
+#[test]
+fn p3_a_time_that_was_ahead_is_given_up_and_nothing_counts_twice() {
+    let rows = "0 5000\n10 5008\n9000 5010\n20 5011\n30 5012\n40 5020\n50 5022";
+    assert_eq!(
+        judged(None, rows),
+        "5000 believed; 5008 believed; 5010 believed; 5010 held; 5010 held; 5020 believed Ahead; 5022 believed"
+    );
+    // The same one again and again shows nothing, and one alone changes nothing.
+    let rows = "0 5000\n9000 5010\n20 5001\n20 5001\n20 5001\n9010 5011\n30 5002\n9020 5012";
+    let said = judged(None, rows);
+    assert!(!said.contains("Ahead"), "{said}");
+    assert!(said.ends_with("5012 believed"), "{said}");
+}
+
+/// Rows of import and export, ten seconds apart, of a meter that wraps at 2³² Wh.
+fn both(rows: &[(u64, u64)]) -> Vec<(u64, u64)> {
+    let mut belief = Belief::new(0, None, Vec::new());
+    belief.set_traits(CounterTraits {
+        wraps_at: Some(Energy::from_wh(1 << 32)),
+        resolution: Some(Energy::from_wh(100)),
+        limit: Some(Power::from_watts(3_600)),
+    });
+    let wh = MeterRegister::from_wh;
+    let judge = |(place, (import, export)): (u64, &(u64, u64))| {
+        let raw = Registers { import: wh(*import), export: wh(*export) };
+        let registers = belief.take(Seen { time: at(place * 10), raw, power: None }).registers;
+        (registers.import.wh(), registers.export.wh())
+    };
+    (0..).zip(rows).map(judge).collect()
+}
+
+#[test]
+fn p3_a_register_goes_on_soundly_where_the_other_is_reset() {
+    let wrapped = both(&[(4_294_967_291, 7_000_000), (8, 0), (9, 1)]);
+    assert_eq!(wrapped[2], (4_294_967_305, 7_000_001));
+    let trembles = both(&[(50_000, 7_000_000), (49_900, 0), (49_900, 100)]);
+    assert_eq!(trembles[2], (50_000, 7_000_100));
+}
+
+proptest! {
+    /// Neither register ever goes back, whatever happens to the other.
+    #[test]
+    fn p3_neither_of_two_believed_registers_ever_goes_back(
+        rows in prop::collection::vec(prop::array::uniform2(prop_oneof![
+            0..20u64, 49_850..50_050u64, 0..100_000u64, 4_294_967_200..4_294_967_296u64,
+        ]).prop_map(|[import, export]| (import, export)), 2..60),
+    ) {
+        let said = both(&rows);
+        for pair in said.windows(2) {
+            prop_assert!(pair[0].0 <= pair[1].0 && pair[0].1 <= pair[1].1, "{pair:?} of {rows:?}");
+        }
+    }
+}
+
 proptest! {
     /// Whatever a device shows, what is believed never goes back and never gains what cannot have flowed.
     #[test]

@@ -189,3 +189,14 @@ async fn p3_who_asks_while_another_looks_shares_the_answer() {
     assert_eq!(first, second);
     assert_eq!(bench.script().looks, 1);
 }
+
+#[tokio::test]
+async fn p3_a_register_that_no_meter_can_have_counted_is_nonsense() {
+    let bench = Bench::new();
+    for (second, register) in [(0, u64::MAX), (10, 1 << 63), (20, (1 << 62) + 1)] {
+        let reading = bench.shows(second, register).await.unwrap();
+        assert_eq!(reading.quality(), Quality::Missing);
+    }
+    let reading = bench.shows(30, 1_000).await.unwrap();
+    assert_eq!(reading.value().unwrap().registers.import.wh(), 1_000);
+}
