@@ -1,12 +1,15 @@
 //! Holds the ledger against what the storage side and the homes recorded.
 //!
 //! Always: everything that a home accepted must have ended; every sale and delivery in the ledger must
-//! stand in the storage side's and the homes' own records with the same energy; nothing twice.
+//! stand in the storage side's and the homes' own records with the same energy; nothing twice. A feeder that
+//! let a little more through than was reserved, because a command came late, is no finding within the
+//! community's own tolerance: nobody is charged for it, and it is added up.
 
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use wattbook_client::api::{DeliveryRow, ReceptionRow, SlotsQuery};
 use wattbook_client::http::{ClientError, Storage};
+use wattbook_types::genesis::Rules;
 use wattbook_types::record::{Delivery, Purpose, Record, Stored};
 use wattbook_types::report::Occasion;
 use wattbook_types::transaction::Body;
@@ -19,6 +22,15 @@ pub struct Finding {
     pub about: String,
     /// What does not match.
     pub what: String,
+}
+
+/// What a comparison found.
+#[derive(Clone, Debug, Default)]
+pub struct Comparison {
+    /// What does not match.
+    pub findings: Vec<Finding>,
+    /// Delivered beyond what was reserved, within the community's tolerance.
+    pub beyond_plan: Energy,
 }
 
 /// A transaction as a home has it in its own record.
@@ -136,16 +148,11 @@ impl Books {
     }
 
     /// Compares everything with what the storage side and the homes recorded for themselves.
-    pub fn compare(
-        mut self,
-        storage: &StorageLists,
-        homes: &[HomeTransaction],
-        slot_length: SlotLength,
-    ) -> Vec<Finding> {
+    pub fn compare(mut self, storage: &StorageLists, homes: &[HomeTransaction], rules: &Rules) -> Comparison {
         self.compare_receptions(storage);
         self.compare_dispatches(storage);
-        self.compare_sales(slot_length);
-        self.compare_deliveries();
+        self.compare_sales(rules.slot_length);
+        let beyond_plan = self.compare_deliveries(rules);
         for found in homes {
             let name = format!("{} of {}", found.id, found.home);
             if !found.ended {
@@ -155,7 +162,7 @@ impl Books {
                 self.find(&name, "is in the ledger by one record and not by the other");
             }
         }
-        self.findings
+        Comparison { findings: self.findings, beyond_plan }
     }
 
     /// The storage side's reception list against its reports in the ledger, as far as both reach.
@@ -211,16 +218,21 @@ impl Books {
         }
     }
 
-    fn compare_deliveries(&mut self) {
+    /// Returns what was delivered beyond what was reserved, within tolerance.
+    fn compare_deliveries(&mut self, rules: &Rules) -> Energy {
         let mut sums = BTreeMap::<(ConnectionPoint, Slot), Energy>::new();
         for delivery in self.deliveries.values() {
             let sum = sums.entry((delivery.connection_point, delivery.slot)).or_default();
             *sum = sum.saturating_add(delivery.delivered);
         }
         let delivered = std::mem::take(&mut self.delivered);
+        let mut beyond_plan = Energy::ZERO;
         for ((point, slot), energy) in delivered {
             let sold = sums.remove(&(point, slot)).unwrap_or(Energy::ZERO);
-            if sold != energy {
+            let beyond = energy.saturating_sub(sold);
+            if energy >= sold && beyond <= tolerance(rules, energy) {
+                beyond_plan = beyond_plan.saturating_add(beyond);
+            } else {
                 let about = format!("connection point {point}, slot {}", slot.number());
                 self.find(about, format!("the battery delivered {energy}, the ledger has {sold}"));
             }
@@ -230,12 +242,20 @@ impl Books {
         for id in open {
             self.find(id, "is reserved and was never settled");
         }
+        beyond_plan
     }
+}
+
+/// By how much meters may differ in a slot, by the community's rules.
+fn tolerance(rules: &Rules, energy: Energy) -> Energy {
+    let share = u128::from(energy.wh()) * u128::from(rules.loss_tolerance.get()) / 1000;
+    rules.loss_tolerance_wh.saturating_add(Energy::from_wh(u64::try_from(share).unwrap_or(u64::MAX)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wattbook_ledger::community::rules;
 
     #[test]
     fn a_reception_that_the_storage_side_lists_otherwise_or_not_at_all_is_found() {
@@ -251,9 +271,23 @@ mod tests {
                 report: 0,
             };
             let lists = StorageLists { receptions: listed.iter().map(row).collect(), deliveries: Vec::new() };
-            books.compare(&lists, &[], SlotLength::from_seconds(1800)).len()
+            books.compare(&lists, &[], &rules()).findings.len()
         };
         assert_eq!((found(&[5]), found(&[4]), found(&[])), (0, 1, 1));
+    }
+
+    #[test]
+    fn b9_a_delivery_beyond_the_plan_is_added_up_within_tolerance_and_found_beyond_it() {
+        // Delivered by the battery, in Wh, while nothing was reserved; what is found, and what is added up.
+        for (delivered, found, beyond_plan) in [(5, 0, 5), (6, 1, 0)] {
+            let mut books = Books::default();
+            let key = (ConnectionPoint::from_number(1), Slot::from_number(7));
+            books.delivered.insert(key, Energy::from_wh(delivered));
+            let comparison = books.compare(&StorageLists::default(), &[], &rules());
+            let expected = (found, Energy::from_wh(beyond_plan));
+            assert_eq!((comparison.findings.len(), comparison.beyond_plan), expected, "{delivered}");
+        }
+        assert_eq!(tolerance(&rules(), Energy::from_wh(1_000)), Energy::from_wh(35));
     }
 
     #[test]
@@ -267,6 +301,6 @@ mod tests {
             report: 0,
         };
         let lists = StorageLists { receptions: Vec::new(), deliveries: vec![row] };
-        assert_eq!(Books::default().compare(&lists, &[], SlotLength::from_seconds(1800)).len(), 1);
+        assert_eq!(Books::default().compare(&lists, &[], &rules()).findings.len(), 1);
     }
 }

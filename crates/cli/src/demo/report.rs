@@ -37,6 +37,9 @@ pub struct Report {
     /// What does not match between ledger, storage records and home records; nothing was compared where
     /// the run was interrupted.
     pub reconciliation: Option<Vec<Finding>>,
+    /// What feeders let through beyond what was reserved, because a command came late, within the community's
+    /// tolerance; nobody is charged for it. Nothing was compared where the run was interrupted.
+    pub beyond_plan_wh: Option<Energy>,
     /// How often parts were started again.
     pub restarts: u32,
     /// Real seconds that it took.

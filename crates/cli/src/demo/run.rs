@@ -4,7 +4,7 @@ use super::children::Children;
 use super::links::Links;
 use super::options::Options;
 use super::parts;
-use super::reconcile::{Books, Finding, HomeTransaction, StorageLists};
+use super::reconcile::{Books, Comparison, HomeTransaction, StorageLists};
 use super::report::{self, Coverage, HomePart, Report};
 use super::screen::{HomeRow, Screen, Snapshot};
 use super::site::{Site, protected_url, url};
@@ -281,7 +281,7 @@ impl Demo {
         problems.extend(self.children.stop("home").await);
         problems.extend(self.children.stop("storage").await);
         let statuses = self.agreed_statuses(&mut problems).await?;
-        let findings = match records {
+        let comparison = match records {
             Some(records) => Some(self.reconcile(&lists, &records).await?),
             None => None,
         };
@@ -291,8 +291,8 @@ impl Demo {
         }
         let checked = report::check(&statuses, self.refused(&statuses)).context("no server answered")?;
         problems.extend(checked.problems);
-        problems
-            .extend(findings.iter().flatten().map(|finding| format!("{}: {}", finding.about, finding.what)));
+        let found = comparison.iter().flat_map(|comparison| &comparison.findings);
+        problems.extend(found.map(|finding| format!("{}: {}", finding.about, finding.what)));
         Ok(Report {
             ok: problems.is_empty(),
             problems,
@@ -305,7 +305,8 @@ impl Demo {
             finality_ms: checked.finality,
             slots: checked.slots,
             coverage,
-            reconciliation: findings,
+            beyond_plan_wh: comparison.as_ref().map(|comparison| comparison.beyond_plan),
+            reconciliation: comparison.map(|comparison| comparison.findings),
             restarts: self.children.restarts(),
             seconds: began.elapsed().as_secs_f64(),
         })
@@ -349,7 +350,7 @@ impl Demo {
         }
     }
 
-    async fn reconcile(&self, lists: &StorageLists, records: &[HomeTransaction]) -> Result<Vec<Finding>> {
+    async fn reconcile(&self, lists: &StorageLists, records: &[HomeTransaction]) -> Result<Comparison> {
         let mut books = Books::default();
         let last = self.servers.latest().await?.height;
         let mut height = Height::from_number(0);
@@ -358,7 +359,7 @@ impl Demo {
             books.block(&block.with_context(|| format!("block {height} is missing"))?);
             height = height.next();
         }
-        Ok(books.compare(lists, records, self.site.genesis.rules.slot_length))
+        Ok(books.compare(lists, records, &self.site.genesis.rules))
     }
 
     /// What the servers say once they all stand at the same height.
