@@ -24,6 +24,9 @@ use wattbook_types::{
 /// Interim reports on inquiry are made at most this often (real time).
 const FRESH: Duration = Duration::from_secs(1);
 
+/// Meters remember no more than this many slots.
+const REMEMBERED: u64 = 2_048;
+
 /// Whose records these are and what they are made from.
 pub struct Office {
     pub genesis: Genesis,
@@ -182,19 +185,17 @@ impl Clerk {
         }
     }
 
-    /// The first slot after `forgotten` that the meters remember, `newest` at the latest. They forget the
-    /// oldest first, so halving finds it.
+    /// The first slot after `forgotten` that the meters remember, `newest` at the latest. Slots in which
+    /// something happened lie between others, so they are tried one by one.
     async fn first_remembered(&self, forgotten: Slot, newest: Slot) -> Result<Slot, ClerkError> {
-        let (mut low, mut high) = (forgotten.number() + 1, newest.number().max(forgotten.number()));
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if self.look_back(Slot::from_number(middle)).await?.is_some() {
-                high = middle;
-            } else {
-                low = middle + 1;
+        let oldest = newest.number().saturating_sub(REMEMBERED - 1);
+        for number in oldest.max(forgotten.number() + 1)..newest.number() {
+            let slot = Slot::from_number(number);
+            if self.look_back(slot).await?.is_some() {
+                return Ok(slot);
             }
         }
-        Ok(Slot::from_number(high))
+        Ok(newest)
     }
 
     /// What the meters latched when a slot ended; `None` where they do not (yet, or any more) know.
@@ -268,13 +269,20 @@ impl Clerk {
         let feeder = |row: &FeederReading| {
             (row.connection_point, Registers { import: row.received, export: row.delivered })
         };
-        let shown =
+        let mut shown =
             Counts { own: look.battery.registers, feeders: look.feeders.iter().map(feeder).collect() };
+        // A feeder whose meter has never answered stands where it was stated last, or the ledger began.
+        let said = desk.last.as_ref().map(stated);
+        let held = fit::as_shown(said.as_ref().unwrap_or(&desk.settled), desk.offsets.as_ref());
+        for at in &office.points {
+            if let Some(registers) = held.get(at) {
+                shown.feeders.entry(*at).or_insert(*registers);
+            }
+        }
         let offsets = desk.offsets.clone().unwrap_or_else(|| {
             let since = look.time.millis_since(office.genesis.time).div_ceil(1_000);
             fit::beginning(&desk.settled, &shown, limits, since)
         });
-        let said = desk.last.as_ref().map(stated);
         let slots = slot.next().number().saturating_sub(desk.next_slot.number());
         let frame = Frame {
             settled: &desk.settled,

@@ -89,6 +89,19 @@ pub fn beginning(began: &Counts, shown: &Counts, limits: [Power; 2], seconds: u6
     offsets
 }
 
+/// What feeders' meters that stand where they were stated would show.
+pub fn as_shown(stated: &Counts, offsets: Option<&Offsets>) -> BTreeMap<ConnectionPoint, Registers> {
+    let shown = |(at, registers): (&ConnectionPoint, &Registers)| {
+        let offset = offsets.and_then(|offsets| offsets.get(&Some(*at))).copied().unwrap_or_default();
+        let mut shown = *registers;
+        for way in WAYS {
+            set(&mut shown, way, of(registers, way).saturating_add_signed(offset[way].saturating_neg()));
+        }
+        (*at, shown)
+    };
+    stated.feeders.iter().map(shown).collect()
+}
+
 impl Frame<'_> {
     /// Fits what the meters show.
     pub fn fit(&self, shown: &Counts, offsets: &Offsets) -> Fitted {
