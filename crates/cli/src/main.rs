@@ -86,10 +86,23 @@ fn main() -> ExitCode {
     match run(cli.command) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("wattbook: {error:#}");
+            eprintln!("wattbook: {}", words(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error with its causes; what an error says already of its cause is not said again.
+fn words(error: &anyhow::Error) -> String {
+    let mut words = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        match words.is_empty() {
+            true => words = cause,
+            false if words.contains(&cause) => {}
+            false => words = format!("{words}: {cause}"),
+        }
+    }
+    words
 }
 
 #[tokio::main]

@@ -57,10 +57,11 @@ impl Keyring {
         Ok(secret.bytes)
     }
 
-    /// [`Self::read`] as a function that can be handed on, with its error in words.
+    /// [`Self::read`] as a function that can be handed on, with its error in words; whoever uses it names the
+    /// file.
     pub fn reader(&self) -> Reader {
         let keyring = self.clone();
-        Arc::new(move |path| keyring.read(path).map_err(|error| error.to_string()))
+        Arc::new(move |path| keyring.read(path).map_err(|error| error.problem.to_string()))
     }
 
     fn passphrase(&self, path: &Path) -> Result<Passphrase, PassphraseError> {

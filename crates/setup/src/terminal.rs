@@ -23,7 +23,6 @@ pub fn ask_secret(question: &str) -> io::Result<Option<String>> {
         return Ok(None);
     };
     let Ok(before) = tcgetattr(&terminal) else { return Ok(None) };
-    terminal.write_all(question.as_bytes())?;
     let mut hidden = before.clone();
     // Byte by byte and without signals: a signal that ends the process would leave the echo off.
     hidden.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
@@ -31,6 +30,8 @@ pub fn ask_secret(question: &str) -> io::Result<Option<String>> {
     hidden.special_codes[SpecialCodeIndex::VTIME] = 0;
     tcsetattr(&terminal, OptionalActions::Flush, &hidden)?;
     let _restored = Restored { terminal: terminal.try_clone()?, before };
+    // Asked when nothing that is typed is shown or thrown away any more.
+    terminal.write_all(question.as_bytes())?;
     let answer = read_line(&mut terminal);
     let _ = terminal.write_all(b"\n");
     answer.map(Some)
