@@ -1,9 +1,9 @@
 //! The home's HTTP side: pages with forms for the household, JSON for programs.
 //!
 //! Always: errors of the JSON interface are RFC 9457 problem documents; whatever changes something is taken
-//! only from pages of this very address; a request is recorded before it is answered with yes; at a protected
-//! port a home is its owner's alone (`owner`). Not here: how pages look (`page`), and how connections are
-//! protected (crate `link`).
+//! only from pages of this very address; a plain port answers to this machine's names alone; a request is
+//! recorded before it is answered with yes; at a protected port a home is its owner's alone (`owner`). Not
+//! here: how pages look (`page`), and how connections are protected (crate `link`).
 
 mod forms;
 mod json;
@@ -29,6 +29,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use wattbook_client::api::{PROBLEM_JSON, Problem};
 use wattbook_devices::Clock;
+use wattbook_link::FOREIGN_HOST;
 use wattbook_types::Timestamp;
 
 /// The largest request that is read, in bytes.
@@ -70,6 +71,8 @@ impl App {
 pub(crate) enum Fault {
     #[error("There is no home called {0:?} here.")]
     UnknownHome(String),
+    #[error("{FOREIGN_HOST}")]
+    ForeignHost,
     #[error("{0}")]
     NotYours(String),
     #[error("{0}")]
@@ -85,6 +88,9 @@ impl Fault {
         let (code, status, title) = match self {
             Self::CannotAsk(CannotAsk::Refusal(refusal)) => return Problem::of_refusal(*refusal, 422),
             Self::UnknownHome(_) => ("unknown-home", StatusCode::NOT_FOUND, "There is no such home."),
+            Self::ForeignHost => {
+                ("foreign-host", StatusCode::MISDIRECTED_REQUEST, "This port is not called by that name.")
+            }
             Self::NotYours(_) => ("not-your-home", StatusCode::FORBIDDEN, "This is for the home's owner."),
             Self::Invalid(_) | Self::CannotAsk(CannotAsk::Invalid(_)) => {
                 ("invalid-request", StatusCode::UNPROCESSABLE_ENTITY, "The request cannot be carried out.")

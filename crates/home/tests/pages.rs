@@ -3,7 +3,7 @@
 mod common;
 
 use axum::body::Body;
-use axum::http::{Request, StatusCode, header};
+use axum::http::{HeaderValue, Request, StatusCode, header};
 use common::{FIRST, Running, Shared, at, start, world};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -48,7 +48,14 @@ impl Answer {
     }
 }
 
-async fn ask(pages: &axum::Router, request: Request<Body>) -> Answer {
+/// As whoever is on this machine asks, unless the request names another host.
+async fn ask(pages: &axum::Router, mut request: Request<Body>) -> Answer {
+    let here = HeaderValue::from_static("127.0.0.1:8080");
+    request.headers_mut().entry(header::HOST).or_insert(here);
+    send_as_it_is(pages, request).await
+}
+
+async fn send_as_it_is(pages: &axum::Router, request: Request<Body>) -> Answer {
     let response = pages.clone().oneshot(request).await.expect("an answer");
     let head = |name| response.headers().get(name).map(|value| value.to_str().expect("text").to_owned());
     let (kind, location) = (head(header::CONTENT_TYPE).unwrap_or_default(), head(header::LOCATION));
@@ -276,4 +283,47 @@ async fn f23_another_sites_page_cannot_trade() {
     assert_eq!(lock(&home.home).open_sell_orders().count(), 0);
     assert_eq!(ask(&pages, request("http://127.0.0.1:8080")).await.status, StatusCode::SEE_OTHER);
     assert_eq!(lock(&home.home).open_sell_orders().count(), 1);
+}
+
+#[tokio::test]
+async fn f23_a_strangers_name_for_this_machine_shows_and_commands_nothing() {
+    let (folder, world) = (tempfile::tempdir().unwrap(), world());
+    let (home, pages) = open(&folder, &world).await;
+    let settings = |home: &Running| format!("{:?}", lock(&home.home).settings);
+    let before = settings(&home);
+    let body = "{\"selling\":\"off\"}";
+    for host in [Some("evil.example:8080"), Some("127.0.0.1.evil.example"), Some("192.0.2.1:8080"), None] {
+        for (method, path) in [
+            ("GET", "/"),
+            ("GET", "/homes/oak"),
+            ("GET", "/page.js"),
+            ("GET", "/healthz"),
+            ("GET", "/api/v1/homes/oak/settings"),
+            ("GET", "/nothing"),
+            ("POST", "/homes/oak/sell"),
+            ("POST", "/api/v1/homes/oak/sell"),
+            ("PUT", "/api/v1/homes/oak/settings"),
+        ] {
+            let mut request = Request::builder().method(method).uri(path);
+            request = request.header(header::CONTENT_TYPE, "application/json");
+            if let Some(host) = host {
+                // As a browser says it whose page of that name was pointed here: one and the same origin.
+                request = request.header(header::HOST, host).header(header::ORIGIN, format!("http://{host}"));
+            }
+            let request = request.body(Body::from(body)).expect("a request");
+            let answer = send_as_it_is(&pages, request).await;
+            assert_eq!(answer.status, StatusCode::MISDIRECTED_REQUEST, "{method} {path} as {host:?}");
+            assert_eq!(answer.json()["code"], "foreign-host", "{}", answer.text);
+        }
+    }
+    assert_eq!(settings(&home), before);
+    for host in ["127.0.0.1:8080", "[::1]:8080", "localhost", "localhost:8080"] {
+        let request =
+            |method| Request::builder().method(method).uri("/homes/oak/sell").header(header::HOST, host);
+        let request = request("POST").header(header::ORIGIN, format!("http://{host}"));
+        let answer = ask(&pages, request.body(Body::empty()).expect("a request")).await;
+        assert_ne!(answer.status, StatusCode::MISDIRECTED_REQUEST, "{host}");
+        let page = Request::get("/homes/oak").header(header::HOST, host).body(Body::empty());
+        assert_eq!(ask(&pages, page.expect("a request")).await.status, StatusCode::OK, "{host}");
+    }
 }

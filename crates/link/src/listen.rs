@@ -1,17 +1,17 @@
 //! Takes connections and makes them protected before anybody reads from them.
 //!
-//! Always: handshakes go on beside each other and beside requests; how many, how many of one address, and
+//! Always: handshakes go on beside each other and beside requests; how many, how many of one network, and
 //! how long each may take is bounded (F24); who speaks plain HTTP to a protected port is told so. What
 //! fails here never reaches the HTTP side. Not here: how many connections stay open (the parts' own limits).
 
 use crate::live::Link;
+use crate::network::{NetworkPlace, Networks};
 use crate::stream::{Inner, Peer, Stream};
 use axum::extract::connect_info::Connected;
 use axum::serve::IncomingStream;
-use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 pub struct Handshakes {
     /// At once.
     pub most: usize,
-    /// At once, of one network address.
+    /// At once, of one network: an IPv4 address, or a /64 of IPv6.
     pub most_of_one: usize,
     /// How long each may take.
     pub time: Duration,
@@ -101,7 +101,7 @@ impl Listener {
             link: link.clone(),
             certificate_required,
             bounds,
-            of_one: Mutex::default(),
+            networks: Networks::new(bounds.most_of_one),
             done,
         });
         let accepting = tokio::spawn(accept_all(listener, door));
@@ -163,41 +163,12 @@ struct Door {
     link: Arc<Link>,
     certificate_required: bool,
     bounds: Handshakes,
-    of_one: Mutex<HashMap<IpAddr, usize>>,
+    networks: Arc<Networks>,
     done: mpsc::Sender<Stream>,
 }
 
-/// A handshake's place among those of its address; given back when dropped.
-struct Place {
-    door: Arc<Door>,
-    address: IpAddr,
-    _of_all: OwnedSemaphorePermit,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut of_one = self.door.of_one.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = of_one.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                of_one.remove(&self.address);
-            }
-        }
-    }
-}
-
-impl Door {
-    /// A place for a handshake of an address, unless it has too many already.
-    fn place(self: &Arc<Self>, address: IpAddr, of_all: OwnedSemaphorePermit) -> Option<Place> {
-        let mut of_one = self.of_one.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = of_one.entry(address).or_default();
-        if *count >= self.bounds.most_of_one {
-            return None;
-        }
-        *count += 1;
-        Some(Place { door: self.clone(), address, _of_all: of_all })
-    }
-}
+/// A handshake's place among all and among those of its network; given back when dropped.
+type Place = (OwnedSemaphorePermit, NetworkPlace);
 
 async fn accept_one(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
@@ -220,15 +191,16 @@ async fn accept_all(listener: TcpListener, door: Arc<Door>) {
     loop {
         let of_all = room.clone().acquire_owned().await.expect("the semaphore is never closed");
         let (stream, address) = accept_one(&listener).await;
-        match door.place(address.ip(), of_all) {
-            Some(place) => drop(tokio::spawn(shake_hands(stream, address, place))),
-            None => tracing::debug!(%address, "too many handshakes of one address: a connection was closed"),
+        match door.networks.place(address.ip()) {
+            Some(of_one) => {
+                drop(tokio::spawn(shake_hands(stream, address, door.clone(), (of_all, of_one))));
+            }
+            None => tracing::debug!(%address, "too many handshakes of one network: a connection was closed"),
         }
     }
 }
 
-async fn shake_hands(stream: TcpStream, address: SocketAddr, place: Place) {
-    let door = place.door.clone();
+async fn shake_hands(stream: TcpStream, address: SocketAddr, door: Arc<Door>, _place: Place) {
     let done = tokio::select! {
         done = tokio::time::timeout(door.bounds.time, protect(&door, stream, address)) => done,
         () = door.done.closed() => return,

@@ -22,7 +22,7 @@ use wattbook_client::api::{
     Announcement, AnnouncementAnswer, DeliveryRow, DispatchAnswer, DispatchOrder, PROBLEM_JSON, Problem,
     ReceptionRow, ReportQuery, SignedReport, SlotsQuery, StorageState, transaction_to_hex,
 };
-use wattbook_link::{Failure as LinkFailure, Link, Peer, Role};
+use wattbook_link::{FOREIGN_HOST, Failure as LinkFailure, Link, Peer, Role, is_for_this_machine};
 use wattbook_types::{ConnectionPoint, Refusal, Slot, Transaction};
 
 /// Reports in an answer if the query does not say, and at most.
@@ -68,10 +68,16 @@ pub fn router(desk: Arc<Desk>) -> Router {
 }
 
 /// Lets nobody go on whose certificate was revoked or has ended since his connection came about. That
-/// everybody at a protected port has one was seen to before.
+/// everybody at a protected port has one was seen to before. A plain port is called by this machine's names.
 async fn guard(request: Request, next: Next) -> Response {
     let refused = |why: &str| Failure::other(StatusCode::FORBIDDEN, "certificate-required", why);
-    match request.extensions().get::<ConnectInfo<Peer>>().map(|ConnectInfo(peer)| peer.check()) {
+    let peer = request.extensions().get::<ConnectInfo<Peer>>().map(|ConnectInfo(peer)| peer);
+    let is_plain = peer.is_some_and(|peer| !peer.is_protected());
+    if is_plain && !is_for_this_machine(request.headers()) {
+        let refused = Failure::other(StatusCode::MISDIRECTED_REQUEST, "foreign-host", FOREIGN_HOST);
+        return refused.into_response();
+    }
+    match peer.map(Peer::check) {
         Some(Ok(())) => next.run(request).await,
         Some(Err(error)) => {
             let why = format!("Your certificate is good no more ({}).", LinkFailure::of(&error).code());

@@ -277,3 +277,22 @@ async fn health_and_errors_are_told_as_the_api_says() {
     assert_eq!(of_slot(&client, 0).await.map(|report| report_of(&report).sequence), Some(0), "records stay");
     manager.stop().await;
 }
+
+#[tokio::test]
+async fn f23_a_strangers_name_for_this_machine_is_not_answered_at_a_plain_port() {
+    let (site, folder) = (Site::new().await, tempfile::tempdir().unwrap());
+    let manager = site.manager(folder.path(), FakeLedger::new()).await;
+    let address = manager.address();
+    for (method, path) in [("GET", "/healthz"), ("GET", "/api/v1/state"), ("POST", "/api/v1/announcements")] {
+        for host in ["Host: evil.example\r\n", "Host: 127.0.0.1.evil.example:80\r\n", ""] {
+            let answer = ask(address, method, path, host).await;
+            assert!(answer.starts_with("HTTP/1.1 421"), "{method} {path} {host}: {answer}");
+            assert!(answer.contains("\"code\":\"foreign-host\""), "{answer}");
+        }
+        for host in ["Host: 127.0.0.1:1\r\n", "Host: [::1]:1\r\n", "Host: localhost\r\n"] {
+            let answer = ask(address, method, path, host).await;
+            assert!(!answer.starts_with("HTTP/1.1 421"), "{method} {path} {host}: {answer}");
+        }
+    }
+    manager.stop().await;
+}

@@ -12,7 +12,7 @@ use axum::extract::{ConnectInfo, RawPathParams, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::sync::Mutex;
-use wattbook_link::{Failure, Peer, Role};
+use wattbook_link::{Failure, Peer, Role, is_for_this_machine};
 
 /// Who asks.
 #[derive(Clone, Debug)]
@@ -32,8 +32,12 @@ impl Viewer {
     }
 }
 
-/// At a plain port: whoever is on this machine.
+/// At a plain port: whoever is on this machine, and calls it by a name of this machine. A page of another
+/// site in a browser here calls it by that site's name.
 pub(super) async fn this_machine(mut request: Request, next: Next) -> Response {
+    if !is_for_this_machine(request.headers()) {
+        return ProblemAnswer::from(Fault::ForeignHost).into_response();
+    }
     request.extensions_mut().insert(Viewer::Here);
     next.run(request).await
 }

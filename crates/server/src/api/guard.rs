@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use wattbook_client::api::PROBLEM_JSON;
-use wattbook_link::{Failure, Peer};
+use wattbook_link::{FOREIGN_HOST, Failure, Peer, is_for_this_machine};
 
 /// How many requests were answered, by route and status.
 #[derive(Default)]
@@ -53,8 +53,13 @@ async fn guard(State(api): State<Api>, request: Request, next: Next) -> Response
     response
 }
 
-/// Anybody may read. Who writes shows a certificate of the community, or is on this machine.
+/// Anybody may read. Who writes shows a certificate of the community, or is on this machine: which a page of
+/// another site in a browser here is not, whatever its name points at.
 fn may_come(request: &Request) -> Result<(), ApiError> {
+    let is_plain = request.extensions().get::<Peer>().is_some_and(|peer| !peer.is_protected());
+    if is_plain && !is_for_this_machine(request.headers()) {
+        return Err(Own::ForeignHost.because(FOREIGN_HOST));
+    }
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         return Ok(());
     }

@@ -35,8 +35,11 @@ use wattbook_link::{Link, Listener};
 /// What requests may take from a server, so that none can take everything (F24).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at once; others wait to be accepted.
+    /// Connections at once at each port; others wait to be accepted. A quarter of those of a protected port
+    /// are kept for who shows a certificate.
     pub connections: usize,
+    /// Connections at once of one network that shows no certificate at a protected port; more are closed.
+    pub connections_of_one: usize,
     /// Requests being answered at once; others are told to come again.
     pub requests: usize,
     /// Streams of events at once; others are told to come again.
@@ -53,6 +56,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 1024,
+            connections_of_one: 128,
             requests: 256,
             streams: 256,
             // A transaction as hexadecimal text, and room for the JSON around it.

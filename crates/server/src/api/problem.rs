@@ -41,6 +41,7 @@ own_problems! {
     MethodNotAllowed = 405, "method-not-allowed", false, "This address does not answer this method.";
     BodyTooLarge = 413, "body-too-large", false, "The request is larger than any may be.";
     NotJson = 415, "not-json", false, "The request's body is not said to be JSON.";
+    ForeignHost = 421, "foreign-host", false, "This port is not called by that name.";
     Internal = 500, "internal", true, "The server failed to answer.";
     NotReady = 503, "not-ready", true, "The server cannot do its work now.";
     Overloaded = 503, "overloaded", true, "The server answers as many requests as it can.";

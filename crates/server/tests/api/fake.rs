@@ -278,7 +278,7 @@ impl Site {
 
     /// One with a protected port, whose base it gives, and a plain one beside it, whose base comes second.
     /// Its client shows no certificate.
-    pub async fn protected(link: &Arc<Link>, anybody: &Link) -> (Self, String) {
+    pub async fn protected(link: &Arc<Link>, anybody: &Link, limits: Limits) -> (Self, String) {
         let fake = Fake::new();
         let sockets = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
         let [protected, plain] = sockets.map(|socket| {
@@ -291,7 +291,7 @@ impl Site {
         let listeners = vec![protected, Listener::plain(plain).unwrap()];
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async { drop(stopped.await) };
-        let task = tokio::spawn(serve(fake.clone(), listeners, Limits::default(), stopped));
+        let task = tokio::spawn(serve(fake.clone(), listeners, limits, stopped));
         let client = client(anybody.client(&[wattbook_link::Role::Server]));
         (Self { fake, base, client, stop: Some(stop), task }, local)
     }

@@ -23,7 +23,7 @@ async fn f24_a_request_that_takes_too_long_is_given_up() {
 async fn f24_a_body_that_never_ends_is_given_up() {
     let site = Site::with(Limits { request_time: Duration::from_millis(50), ..Limits::default() }).await;
     let mut stream = TcpStream::connect(site.address()).await.unwrap();
-    let head = "POST /api/v1/transactions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+    let head = "POST /api/v1/transactions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
                 Content-Length: 100\r\n\r\n{";
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = [0; 12];
@@ -68,7 +68,7 @@ async fn f24_more_streams_than_are_served_are_told_to_come_again() {
 }
 
 async fn ask_health(stream: &mut TcpStream) {
-    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
 }
 
 async fn read_health(stream: &mut TcpStream) {
@@ -102,7 +102,7 @@ async fn what_is_being_answered_when_the_server_stops_is_answered() {
     let mut stream = TcpStream::connect(site.address()).await.unwrap();
     let body = submission(&sale());
     let head = format!(
-        "POST /api/v1/transactions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        "POST /api/v1/transactions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes()).await.unwrap();

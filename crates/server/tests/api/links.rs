@@ -1,12 +1,15 @@
 //! At a protected port anybody may read, and only who shows a certificate of the community may write (P7).
 
 use super::fake::{Site, client, sale, submission};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wattbook_client::api::Problem;
 use wattbook_client::events::{Event, Events};
 use wattbook_client::http::{ClientError, Servers};
 use wattbook_link::fixture::{Town, here, subject};
 use wattbook_link::{Link, Role};
+use wattbook_server::api::Limits;
 use wattbook_types::Height;
 
 struct Scene {
@@ -19,10 +22,14 @@ struct Scene {
 
 impl Scene {
     async fn start() -> Self {
+        Self::within(Limits::default()).await
+    }
+
+    async fn within(limits: Limits) -> Self {
         let mut town = Town::new();
         let server = town.link(&here(Role::Server, "good"));
         let anybody = Link::trusting(&town.path("ca.crt"), None).unwrap();
-        let (site, local) = Site::protected(&server, &anybody).await;
+        let (site, local) = Site::protected(&server, &anybody, limits).await;
         Self { town, site, local, server }
     }
 
@@ -124,4 +131,97 @@ async fn p7_when_the_certificate_ends_is_among_the_metrics() {
     let scene = Scene::start().await;
     let text = scene.site.get("/metrics").await.text().await.unwrap();
     assert!(text.contains("wattbook_certificate_expires_seconds{certificate=\"own\"}"), "{text}");
+}
+
+/// The address of this machine that ends so.
+fn from(last: u8) -> IpAddr {
+    Ipv4Addr::new(127, 0, 0, last).into()
+}
+
+/// A client of its own, with connections of its own, from an address of this machine.
+fn client_from(tls: impl std::any::Any, last: u8) -> reqwest::Client {
+    let client = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy();
+    client.local_address(from(last)).build().unwrap()
+}
+
+/// Asks by a client that keeps its connection open afterwards; whether it was answered.
+async fn is_answered(client: &reqwest::Client, base: &str) -> bool {
+    match client.get(format!("{base}/healthz")).send().await {
+        Ok(response) => response.bytes().await.is_ok(),
+        Err(_) => false,
+    }
+}
+
+#[tokio::test]
+async fn f24_strangers_hold_neither_all_connections_nor_one_of_them_all_of_theirs() {
+    let mut scene =
+        Scene::within(Limits { connections: 8, connections_of_one: 4, ..Limits::default() }).await;
+    let home = scene.town.link(&subject(Role::Home, "home", &[]));
+    let stranger = |last| {
+        let nobody = Link::trusting(&scene.town.path("ca.crt"), None).unwrap();
+        client_from(nobody.client(&[Role::Server]), last)
+    };
+    let mut held = Vec::new();
+    // From each address as many as it gets: one takes what is one's, the next what is left to strangers.
+    for (last, gets) in [(1, 4), (2, 2), (3, 0)] {
+        let mut answered = Vec::new();
+        for _ in 0..10 {
+            let client = stranger(last);
+            if is_answered(&client, &scene.site.base).await {
+                answered.push(client);
+            }
+        }
+        assert_eq!(answered.len(), gets, "from {}", from(last));
+        held.push(answered);
+    }
+    for last in [1, 3] {
+        let writer = client_from(home.client(&[Role::Server]), last);
+        assert_eq!(scene.post(&writer, &scene.site.base).await, (202, String::new()), "from {}", from(last));
+    }
+    // The plain port has room of its own; and a stranger's room is given back.
+    let local: Vec<_> = (0..8).map(|_| client(wattbook_link::nobody())).collect();
+    for client in &local {
+        assert!(is_answered(client, &scene.local).await);
+    }
+    drop(held);
+    let again = stranger(3);
+    while !is_answered(&again, &scene.site.base).await {}
+}
+
+#[tokio::test]
+async fn f23_a_strangers_name_for_this_machine_is_not_answered_at_the_plain_port() {
+    let scene = Scene::start().await;
+    let writer = client(wattbook_link::nobody());
+    let ask = |method: &str, path: &str, host: &str| {
+        let request = writer.request(method.parse().unwrap(), format!("{}{path}", scene.local));
+        let request = request.header("host", host).header("content-type", "application/json");
+        if method == "POST" { request.body(submission(&sale())) } else { request }
+    };
+    let reads = ["/", "/api/v1/prices", "/healthz", "/metrics", "/nothing"].map(|path| ("GET", path));
+    for host in ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "192.0.2.1"] {
+        for (method, path) in reads.into_iter().chain([("POST", "/api/v1/transactions")]) {
+            let response = ask(method, path, host).send().await.unwrap();
+            assert_eq!(response.status(), 421, "{method} {path} as {host}");
+            assert_eq!(response.json::<Problem>().await.unwrap().code, "foreign-host");
+        }
+    }
+    for host in ["127.0.0.1:1", "[::1]:1", "localhost", "localhost:1"] {
+        assert_eq!(ask("GET", "/", host).send().await.unwrap().status(), 200, "{host}");
+        let response = ask("POST", "/api/v1/transactions", host).send().await.unwrap();
+        assert_eq!(response.status(), 202, "{host}");
+    }
+    // A protected port is called by whatever name its certificate has.
+    let named = scene.site.client.get(format!("{}/healthz", scene.site.base)).header("host", "evil.example");
+    assert_eq!(named.send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn f23_who_names_no_host_is_not_answered_at_the_plain_port() {
+    let scene = Scene::start().await;
+    let address = scene.local.strip_prefix("http://").unwrap();
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.0 421"), "{answer}");
 }

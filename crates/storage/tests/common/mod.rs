@@ -399,9 +399,14 @@ fn certificate(genesis: &Genesis, block: &BlockId, signers: &[SecretKey]) -> Vec
 
 /// A page as it comes, for what the typed client does not show.
 pub async fn get(address: std::net::SocketAddr, path: &str) -> String {
+    ask(address, "GET", path, &format!("Host: {address}\r\n")).await
+}
+
+/// An answer as it comes, to a request with these lines of head.
+pub async fn ask(address: std::net::SocketAddr, method: &str, path: &str, head: &str) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let request = format!("{method} {path} HTTP/1.1\r\n{head}Connection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
