@@ -144,6 +144,26 @@ fn p7_certificates_of_a_community_are_listed_renewed_and_revoked() {
 }
 
 #[test]
+fn f23_only_the_latest_certificate_of_the_holder_is_renewed() {
+    let community = Community::new();
+    let file = community.folder("homes/home-1").join("tls.crt");
+    let first = std::fs::read(&file).expect("a certificate");
+    let refused = |pem: &[u8]| {
+        std::fs::write(&file, pem).expect("written");
+        let error = community.cert(&["renew", "home-1"]).unwrap_err();
+        assert!(error.contains("is not the latest certificate that was issued"), "{error}");
+    };
+    // Somebody else's, and one that nobody of the community signed.
+    refused(&std::fs::read(community.folder("homes/home-2").join("tls.crt")).expect("a certificate"));
+    refused(&std::fs::read(community.folder("authority").join("ca.crt")).expect("a certificate"));
+    std::fs::write(&file, &first).expect("written");
+    community.cert(&["revoke", "home-1"]).unwrap();
+    community.cert(&["renew", "home-1", "--new-key"]).unwrap();
+    // A revoked key does not come back with its certificate.
+    refused(&first);
+}
+
+#[test]
 fn p7_the_owner_of_a_home_gets_a_certificate_for_a_browser() {
     let community = Community::new();
     let issued = community.cert(&["issue", "anna", "--home", "home-2"]).unwrap();

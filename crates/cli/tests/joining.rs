@@ -219,6 +219,42 @@ fn p4_somebody_elses_server_takes_the_place_of_one_or_is_one_more() {
     town.refuses(&again, "takes part already");
 }
 
+#[test]
+fn p4_a_server_is_put_in_place_again_after_an_interruption() {
+    let town = Town::plain("25900");
+    town.does(&["server", "invite", "oak", "--name", "north"]);
+    let join = ["server", "join", "north.invitation.toml", "--host", "127.0.0.1", "--base-port", "25950"];
+    town.does(&[&join[..], &["--plain-keys"]].concat());
+    let add =
+        ["server", "add", "oak", "--request", "north/request.toml", "--in-place-of", "server-2", "--yes"];
+    // A folder in the plan's way: everything but the plan is written.
+    let (plan, aside) = (town.path("oak/site.toml"), town.path("site.toml"));
+    std::fs::rename(&plan, &aside).expect("moved");
+    std::fs::create_dir(&plan).expect("a folder");
+    town.refuses(&add, "site.toml");
+    assert!(town.path("oak/servers/server-2/server.key").exists(), "what is replaced goes last");
+    std::fs::remove_dir(&plan).expect("removed");
+    std::fs::rename(&aside, &plan).expect("moved");
+    town.does(&add);
+    assert!(!town.path("oak/servers/server-2").exists() && !town.path("oak/authority/adding.json").exists());
+    all_agree(&town, &["server-1", "server-3", "server-4", "north"], &["home-1", "home-2"]);
+}
+
+#[test]
+fn f23_a_home_gets_no_certificate_for_a_servers_address() {
+    let hosts = "192.0.2.1";
+    let town = Town::plain("26000");
+    let plan = std::fs::read_to_string(town.path("oak/community.toml")).expect("text");
+    let plan = plan.replace("127.0.0.1", hosts);
+    std::fs::write(town.path("oak/community.toml"), plan).expect("written");
+    town.does(&["member", "invite", "oak", "--name", "elm"]);
+    town.does(&["member", "join", "elm.invitation.toml", "--host", hosts, "--plain-keys"]);
+    town.refuses(
+        &["member", "add", "oak", "--request", "elm/request.toml", "--yes"],
+        "is the address of server",
+    );
+}
+
 /// Writes what a server has that agreed on something.
 fn begin(genesis: &Genesis, data: &Path, blocks: u64) {
     let ledger = Ledger::new(genesis.clone()).expect("a ledger");

@@ -261,11 +261,30 @@ impl Authority {
         let old = Certificate::from_der(&der).map_err(|error| not_ours(&error))?;
         let is_ours =
             |identity: &Identity| identity.community == self.community() && identity.role == subject.role;
+        if !self.has_signed(&der) {
+            return Err(not_ours(&"this community's authority has not signed it"));
+        }
         if old.identities.is_empty() || !old.identities.iter().all(is_ours) {
             return Err(not_ours(&format!("it is not of a {} of this community", subject.role)));
         }
+        let names = match subject.role {
+            Role::Server | Role::Storage => std::slice::from_ref(&subject.name),
+            Role::Home | Role::Member => &subject.accounts,
+        };
+        if !old.identities.iter().map(|identity| &identity.name).eq(names) {
+            return Err(not_ours(&format!("it is not of {}", subject.name)));
+        }
         let key = public_key(&der).map_err(|error| not_ours(&error))?;
         self.sign(subject, &key, validity)
+    }
+
+    /// Whether this authority's key has signed a certificate.
+    fn has_signed(&self, certificate: &CertificateDer<'_>) -> bool {
+        use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
+        use x509_parser::prelude::{FromDer, X509Certificate};
+        let Ok((_, parsed)) = X509Certificate::from_der(certificate) else { return false };
+        let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, self.issuer.key().der_bytes());
+        key.verify(parsed.tbs_certificate.as_ref(), &parsed.signature_value.data).is_ok()
     }
 
     /// The list of what is revoked (PEM), signed now.

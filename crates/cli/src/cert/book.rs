@@ -132,18 +132,18 @@ impl Book {
                 "{role} {name} was revoked on {day}: its key is not to be believed; --new-key makes another"
             );
         }
-        let subject = entry.subject();
+        let (subject, latest) = (entry.subject(), entry.serial.clone());
         let opened = self.open_authority(place)?;
         if new_key {
             return self.issue(&opened, &subject, Validity::days(days));
         }
         let (certificate, key) = self.files(role, name)?;
-        let old = fs::read(&certificate).with_context(|| {
-            format!("{}: the present certificate says which key it is for", certificate.display())
-        })?;
+        let fresh = certificate.with_extension("crt.new");
+        let old = present(&certificate, &fresh, &latest)?;
         let (pem, renewed) = opened.authority.renew(&subject, &old, Validity::days(days))?;
+        secret::write_public(&fresh, pem.as_bytes(), Existing::Replace)?;
         self.write_down(&subject, &renewed)?;
-        secret::write_public(&certificate, pem.as_bytes(), Existing::Replace)?;
+        fs::rename(&fresh, &certificate).with_context(|| certificate.display().to_string())?;
         Ok(Written { certificate, key, not_after: renewed.not_after })
     }
 
@@ -250,6 +250,22 @@ impl Book {
         let protection = Protection { passphrase, work_factor: place.passphrase.work_factor };
         Ok(Opened { authority, protection })
     }
+}
+
+/// The certificate that the book has as the holder's latest. It waits under its other name where a renewal was
+/// interrupted; no other one says whose key is certified.
+fn present(certificate: &Path, fresh: &Path, latest: &str) -> Result<Vec<u8>> {
+    for file in [fresh, certificate] {
+        let Ok(pem) = fs::read(file) else { continue };
+        if Certificate::from_pem(&pem).is_ok_and(|found| found.serial == latest) {
+            return Ok(pem);
+        }
+    }
+    bail!(
+        "{}: it is not the latest certificate that was issued to its holder (number {latest}); put that one \
+         back, or --new-key makes another key",
+        certificate.display()
+    )
 }
 
 /// The authority, and how new keys are protected: as its own is.

@@ -128,6 +128,8 @@ impl Community {
             KeyOf::Sent(public) => authority.issue_for_key(&subject, public, Validity::default())?,
         };
         self.register.add(&subject, &certificate);
+        // In the book before anybody has it, so that it can be revoked.
+        self.write_book()?;
         secret::write_public(&folder.join("tls.crt"), pem.as_bytes(), Existing::Replace)?;
         secret::write_public(
             &folder.join("ca.crt"),
@@ -135,6 +137,12 @@ impl Community {
             Existing::Replace,
         )?;
         Ok(())
+    }
+
+    fn write_book(&self) -> Result<()> {
+        let file = self.dir.join(AUTHORITY).join("issued.toml");
+        let book = toml::to_string_pretty(&self.register)?;
+        Ok(secret::write_public(&file, book.as_bytes(), Existing::Replace)?)
     }
 
     /// Revokes whatever certificates a party has.

@@ -11,9 +11,10 @@ use crate::init::secrets::{Protection, Secrets};
 use crate::init::{configs, genesis, ports};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use wattbook_link::{Authority, Role};
+use wattbook_setup::secret::{self, Existing};
 use wattbook_setup::{Configuration, Keyring, Passphrase, Sources, key_file, read_config};
 use wattbook_types::PublicKey;
 
@@ -26,7 +27,8 @@ struct Open {
 
 /// Opens a community that has not begun.
 async fn open(place: &Place) -> Result<Open> {
-    let community = Community::open(&place.dir)?;
+    let mut community = Community::open(&place.dir)?;
+    resume(&mut community)?;
     begun::check(&community, place.begun).await?;
     let key = community.dir.join("authority/ca.key");
     let bytes = std::fs::read(&key).with_context(|| {
@@ -56,6 +58,7 @@ pub async fn home(options: &AddHome) -> Result<()> {
     let request = options.request.as_ref().map(|file| read_config::<Request>(file)).transpose()?;
     if let Some(request) = &request {
         check_request(request, &authority.community().to_string(), Role::Home)?;
+        agreed(&community, request, options.place.yes)?;
     }
     let name = request.as_ref().map(|request| request.name.clone()).or_else(|| options.name.clone());
     let name = name.context("a home has a name")?;
@@ -77,9 +80,11 @@ pub async fn home(options: &AddHome) -> Result<()> {
     ports::give(&mut community.plan)?;
     community.genesis = genesis::with_home(&community.plan, &community.genesis, key)?;
     let point = configs::connection_point(&community.plan, &community.genesis, &name)?;
+    begin(&community, Role::Home, &name)?;
     write(&mut community, &authority, Role::Home, &name, request.as_ref(), (secrets, &protection))?;
     revise::with_home(&community, point)?;
     community.write_common(&authority)?;
+    end(&community)?;
     told(&community, &options.place, Role::Home, &name, request.is_some())
 }
 
@@ -91,6 +96,7 @@ pub async fn server(options: &AddServer) -> Result<()> {
     let Open { mut community, authority, protection } = open(&options.place).await?;
     let request: Request = read_config(&options.request)?;
     check_request(&request, &authority.community().to_string(), Role::Server)?;
+    agreed(&community, &request, options.place.yes)?;
     key_is_new(&community, request.key)?;
     let (Some(host), Some([api, consensus, local])) = (request.host, request.ports) else {
         bail!("the request says no address and ports; let it be made again");
@@ -118,13 +124,16 @@ pub async fn server(options: &AddServer) -> Result<()> {
     if let Some(replaced) = &replaced {
         // Keys of the one that is replaced are nobody's any more.
         community.revoke(Role::Server, &replaced.name);
-        let folder = community.folder(Role::Server, &replaced.name)?;
-        std::fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
     }
+    begin(&community, Role::Server, &request.name)?;
     let secrets = (Secrets::default(), &protection);
     write(&mut community, &authority, Role::Server, &request.name, Some(&request), secrets)?;
     revise::with_server(&community, &request.name)?;
     community.write_common(&authority)?;
+    if let Some(replaced) = &replaced {
+        forget(&community.folder(Role::Server, &replaced.name)?, replaced.name == request.name)?;
+    }
+    end(&community)?;
     told(&community, &options.place, Role::Server, &request.name, true)
 }
 
@@ -138,6 +147,105 @@ fn replace(community: &mut Community, old: &str, new: ServerPlan) -> Result<Serv
         free(community, &new.name, &community.folder(Role::Server, &new.name)?)?;
     }
     Ok(std::mem::replace(&mut community.plan.servers[place], new))
+}
+
+/// A change that has begun: what an interruption leaves is taken back from this, and the change made again.
+#[derive(Serialize, serde::Deserialize)]
+struct Journal {
+    role: Role,
+    name: String,
+    /// As it was before.
+    genesis: wattbook_types::Genesis,
+}
+
+/// Where a change that has begun is written down, until it is whole.
+const JOURNAL: &str = "authority/adding.json";
+
+/// Notes a change before it is made; the genesis of the folder is still the old one.
+fn begin(community: &Community, role: Role, name: &str) -> Result<()> {
+    let genesis = wattbook_setup::read_genesis(&community.dir.join("genesis.json"))?;
+    let file = community.dir.join(JOURNAL);
+    let genesis = if file.exists() { journal(&file)?.genesis } else { genesis };
+    let text = serde_json::to_string(&Journal { role, name: name.to_owned(), genesis })?;
+    Ok(secret::write_public(&file, text.as_bytes(), Existing::Replace)?)
+}
+
+fn journal(file: &Path) -> Result<Journal> {
+    serde_json::from_str(&wattbook_setup::read_text(file)?).with_context(|| file.display().to_string())
+}
+
+/// The change is whole.
+fn end(community: &Community) -> Result<()> {
+    let file = community.dir.join(JOURNAL);
+    std::fs::remove_file(&file).with_context(|| file.display().to_string())
+}
+
+/// Takes back what an interrupted change left. The plan is written last: a party in it is whole.
+fn resume(community: &mut Community) -> Result<()> {
+    let file = community.dir.join(JOURNAL);
+    if !file.exists() {
+        return Ok(());
+    }
+    let Journal { role, name, genesis } = journal(&file)?;
+    let planned: Vec<PublicKey> = community.plan.servers.iter().filter_map(|server| server.key).collect();
+    let whole = community.genesis.connection_points.len() == community.plan.homes.len()
+        && community.genesis.servers.len() == planned.len()
+        && community.genesis.servers.iter().all(|server| planned.contains(&server.key));
+    let is_planned = community.plan.parties().iter().any(|(_, known, _)| *known == name);
+    if whole && is_planned {
+        return end(community);
+    }
+    community.genesis = genesis;
+    if !is_planned {
+        community.revoke(role, &name);
+        let folder = community.folder(role, &name)?;
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the keys of a server that was replaced: all of its folder, unless the new one has the same.
+fn forget(folder: &Path, same: bool) -> Result<()> {
+    if !same {
+        return std::fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()));
+    }
+    for key in ["server.key", "tls.key"].map(|name| folder.join(name)) {
+        if key.exists() {
+            std::fs::remove_file(&key).with_context(|| key.display().to_string())?;
+        }
+    }
+    Ok(())
+}
+
+/// Shows what a request asks for, and asks whether to sign it. Where nobody is at a terminal it is only shown.
+fn agreed(community: &Community, request: &Request, yes: bool) -> Result<()> {
+    let host = request.host.map_or_else(|| "none".to_owned(), |host| host.to_string());
+    let ports = request.ports.map_or_else(|| "-".to_owned(), |ports| format!("{ports:?}"));
+    let mut err = std::io::stderr();
+    let _ = writeln!(err, "{} {}: host {host}, ports {ports}", request.role, request.name);
+    let others = community.plan.parties();
+    if request.role == Role::Home {
+        let taken = others.iter().find(|(role, _, host)| {
+            matches!(role, Role::Server | Role::Storage)
+                && host.is_some_and(|host| Some(host) == request.host && !host.is_loopback())
+        });
+        if let Some((role, other, _)) = taken {
+            bail!("{host} is the address of {role} {other}; a home's certificate is not for it");
+        }
+    }
+    if yes || !std::io::stdin().is_terminal() {
+        return Ok(());
+    }
+    let _ = write!(err, "Issue a certificate for it? [y/N] ");
+    let _ = err.flush();
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    if !matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
+        bail!("nothing was signed");
+    }
+    Ok(())
 }
 
 /// Whether nobody is called so.
@@ -196,6 +304,8 @@ struct Added {
 
 /// Says what was done and who needs what.
 fn told(community: &Community, place: &Place, role: Role, name: &str, sent: bool) -> Result<()> {
+    // Nobody may be listening any more; what was done is done.
+    let mut out = std::io::stdout();
     let folder = community.folder(role, name)?;
     let parties = community.parties()?;
     let others: Vec<_> = parties.iter().filter(|(_, other, _)| other != name).collect();
@@ -203,15 +313,19 @@ fn told(community: &Community, place: &Place, role: Role, name: &str, sent: bool
         let changed = others.iter().map(|(_, _, folder)| community.dir.join(folder)).collect();
         let ledger = community.genesis.ledger_id();
         let added = Added { name: name.to_owned(), role, folder, ledger, changed };
-        println!("{}", serde_json::to_string_pretty(&added)?);
+        let _ = writeln!(out, "{}", serde_json::to_string_pretty(&added)?);
         return Ok(());
     }
-    println!("Added {role} {name}: {}", folder.display());
+    let _ = writeln!(out, "Added {role} {name}: {}", folder.display());
     if sent {
-        println!("  send that folder to whoever made the request; the keys are there already");
+        let _ = writeln!(out, "  send that folder to whoever made the request; the keys are there already");
     }
-    println!("  ledger  {}  (new: nobody starts with the old genesis)", community.genesis.ledger_id());
-    println!("Every party needs the new genesis.json; these folders changed:");
+    let _ = writeln!(
+        out,
+        "  ledger  {}  (new: nobody starts with the old genesis)",
+        community.genesis.ledger_id()
+    );
+    let _ = writeln!(out, "Every party needs the new genesis.json; these folders changed:");
     for (other, _, folder) in others {
         let more = match (role, other) {
             (Role::Server, Role::Server) => "genesis.json, server.toml",
@@ -220,10 +334,10 @@ fn told(community: &Community, place: &Place, role: Role, name: &str, sent: bool
             (_, Role::Storage) => "genesis.json, storage.toml (the new feeder)",
             _ => "genesis.json",
         };
-        println!("  {:<28} {more}", format!("{}/", folder.display()));
+        let _ = writeln!(out, "  {:<28} {more}", format!("{}/", folder.display()));
     }
     if community.plan.servers.len() == FEWEST_SERVERS {
-        println!("Three servers tolerate none absent; a fourth one lets one be faulty.");
+        let _ = writeln!(out, "Three servers tolerate none absent; a fourth one lets one be faulty.");
     }
     Ok(())
 }

@@ -56,6 +56,9 @@ pub struct Place {
     pub dir: PathBuf,
     #[command(flatten)]
     pub passphrase: PassphraseOptions,
+    /// Issue the certificate without asking
+    #[arg(long)]
+    pub yes: bool,
     /// The ledger has begun, even if nothing here shows it
     #[arg(long)]
     pub begun: bool,

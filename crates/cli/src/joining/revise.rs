@@ -8,6 +8,7 @@ use crate::init::community::{Community, write_toml};
 use crate::init::configs::{self, BATTERY};
 use anyhow::{Context, Result};
 use serde::Serialize;
+use std::io::Write;
 use std::path::Path;
 use wattbook_link::Role;
 use wattbook_setup::secret::{self, Existing};
@@ -35,6 +36,8 @@ pub fn with_home(community: &Community, point: ConnectionPoint) -> Result<()> {
     let feeder = feeder.context("every connection point has a feeder")?;
     let head = format!("The storage side of {}. Paths are relative to this file.", plan.name);
     let changed = change::<wattbook_storage::Config>(&folder, &head, |config| {
+        // It may be there from an attempt that was interrupted.
+        config.devices.feeders.retain(|known| known.connection_point != point);
         config.devices.feeders.push(feeder);
     })?;
     if !changed {
@@ -49,7 +52,10 @@ pub fn with_home(community: &Community, point: ConnectionPoint) -> Result<()> {
     let home = site.homes.into_iter().find(|home| home.connection_point == point);
     let home = home.context("every home is simulated")?;
     let head = "The simulated devices: `wattbook device sim site --config` this file.";
-    change::<crate::device::site_config::SiteConfig>(&community.dir, head, |site| site.homes.push(home))?;
+    change::<crate::device::site_config::SiteConfig>(&community.dir, head, |site| {
+        site.homes.retain(|known| known.connection_point != point);
+        site.homes.push(home);
+    })?;
     Ok(())
 }
 
@@ -81,7 +87,9 @@ pub fn with_server(community: &Community, new: &str) -> Result<()> {
             }
         }?;
         if !changed {
-            eprintln!("{}: its `servers` must be changed by hand, it does not read yet", folder.display());
+            // Nobody may be listening; the change goes on.
+            let said = "its `servers` must be changed by hand, it does not read yet";
+            let _ = writeln!(std::io::stderr(), "{}: {said}", folder.display());
         }
     }
     debug_assert_eq!(storage.battery, BATTERY);
