@@ -62,18 +62,21 @@ impl FromStr for Levels {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let mut levels = Self::of(LevelFilter::WARN);
+        // What is said for everything first: a level for one target holds within it, wherever it stands.
+        let (mut base, mut targets) = (LevelFilter::WARN, Vec::new());
         for item in text.split(',').map(str::trim) {
             match item.split_once('=') {
-                None => levels.0.extend(Self::of(level(item)?).0),
+                None => base = level(item)?,
                 Some((target, wanted)) if is_target(target) => {
-                    levels.0.extend([(target.to_owned(), level(wanted)?)]);
+                    targets.push((target.to_owned(), level(wanted)?));
                 }
                 Some((target, _)) => {
                     return Err(format!("`{target}` names no part of a program, such as wattbook_home"));
                 }
             }
         }
+        let mut levels = Self::of(base);
+        levels.0.extend(targets);
         Ok(levels)
     }
 }
