@@ -19,7 +19,9 @@ pub(crate) use bench::HOME;
 pub use bench::{Bench, Running, serve_battery, serve_generator, serve_meter};
 pub use fault::{Fault, JUMP, NoSuchFault};
 
-use crate::drivers::sunspec::tables::{Table, battery, common, controls, der, ending, interval, inverter, meter};
+use crate::drivers::sunspec::tables::{
+    Table, battery, common, controls, der, ending, interval, inverter, meter,
+};
 
 /// The models of a generator.
 pub(crate) const GENERATOR: &[&Table] = &[
