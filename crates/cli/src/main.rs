@@ -77,7 +77,20 @@ impl Command {
     }
 }
 
+/// Has a command that prints for nobody (`wattbook list … | head`) end without words, as others do.
+fn end_when_nobody_reads() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let words = panic.payload_as_str().unwrap_or_default();
+        if words.starts_with("failed printing to stdout") && words.contains("Broken pipe") {
+            std::process::exit(0);
+        }
+        usual(panic);
+    }));
+}
+
 fn main() -> ExitCode {
+    end_when_nobody_reads();
     let cli = Cli::parse();
     if let Err(problem) = logs::start(&cli.logs, cli.command.usual_level()) {
         eprintln!("wattbook: {problem}");

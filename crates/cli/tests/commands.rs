@@ -248,3 +248,13 @@ fn what_went_wrong_is_said_in_words_and_by_the_exit_code() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("start one with `wattbook demo`"));
 }
+
+#[test]
+fn a_command_that_nobody_reads_ends_without_words() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wattbook"));
+    let child = command.args(["device", "drivers"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = child.expect("it starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
+}

