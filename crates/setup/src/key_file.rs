@@ -199,10 +199,10 @@ pub fn write(
     }
 }
 
-/// Writes a signing key, as [`write`].
+/// Writes a signing key, as [`write()`].
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_signing_key(
     path: &Path,
     key: &SecretKey,

@@ -29,7 +29,7 @@ pub fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
 /// Writes a file that everybody may read, as safely.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_public(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
     write_mode(path, bytes, existing, 0o644)
 }

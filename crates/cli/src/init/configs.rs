@@ -3,7 +3,8 @@
 //! Always: paths are relative to the party's own folder, which can be copied anywhere whole; addresses in one
 //! party's file are those at which another listens. Not here: writing files.
 
-use super::plan::{Devices, Plan, ServerPlan, check_name};
+use super::limits::check_name;
+use super::plan::{Devices, Plan, ServerPlan};
 use crate::device::site_config::{SimulatedBattery, SimulatedHome, SiteConfig};
 use anyhow::{Context, Result};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

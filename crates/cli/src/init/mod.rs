@@ -8,6 +8,7 @@ mod ask;
 pub mod community;
 pub mod configs;
 pub mod genesis;
+pub mod limits;
 pub mod plan;
 pub mod ports;
 mod readme;
