@@ -244,6 +244,17 @@ fn noted<T>(answer: Option<Result<T, DeviceError>>, troubles: &mut Vec<String>) 
 }
 
 impl Shown {
+    /// Whether it has said nothing yet of all that it could.
+    pub fn is_silent(&self) -> bool {
+        let qualities = [
+            self.meter.map(|part| part.quality),
+            self.generator.map(|part| part.quality),
+            self.battery.map(|part| part.quality),
+        ];
+        let mut there = qualities.into_iter().flatten().peekable();
+        self.feeder.is_none() && there.peek().is_some() && there.all(|quality| quality == Quality::Missing)
+    }
+
     /// Whether anything was read at all.
     pub const fn is_anything(&self) -> bool {
         self.meter.is_some() || self.generator.is_some() || self.feeder.is_some() || self.battery.is_some()

@@ -1,10 +1,12 @@
 //! `wattbook device read ADDRESS`: what a device shows now.
 
-use super::opened::{Device, context};
+use super::opened::{Device, Shown, context};
 use super::show;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::process::ExitCode;
+use std::time::Duration;
+use tokio::time::Instant;
 use wattbook_devices::DeviceAddress;
 
 /// Options of `wattbook device read`.
@@ -18,10 +20,25 @@ pub struct Options {
     json: bool,
 }
 
+/// How long a device that speaks by itself (MQTT) is waited for, and how often one looks.
+const SILENCE: (Duration, Duration) = (Duration::from_secs(15), Duration::from_millis(100));
+
+/// What a device shows; of one that speaks by itself, once it has spoken.
+async fn spoken(device: &Device) -> Shown {
+    let until = Instant::now() + SILENCE.0;
+    loop {
+        let shown = device.read().await;
+        if !shown.is_silent() || Instant::now() >= until {
+            return shown;
+        }
+        tokio::time::sleep(SILENCE.1).await;
+    }
+}
+
 /// Runs the command.
 pub async fn run(options: &Options) -> Result<ExitCode> {
     let device = Device::open(&options.address, &context()).await?;
-    let shown = device.read().await;
+    let shown = spoken(&device).await;
     if !shown.is_anything() {
         let mut reasons = shown.troubles;
         reasons.extend(device.finding().lacks.iter().cloned());
