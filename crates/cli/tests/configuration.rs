@@ -176,6 +176,38 @@ fn mistakes_are_named_with_line_column_and_what_would_be_right() {
     assert!(missed.is_empty(), "{missed}");
 }
 
+/// The servers that a configuration lists are those of the genesis, no more and no fewer.
+#[test]
+fn servers_that_are_not_the_communitys_or_missing_are_refused() {
+    let folder = TempDir::new().expect("a folder");
+    let path = community(&folder, "23650").join(SERVER);
+    let good = std::fs::read_to_string(&path).expect("text");
+    let key = |seed: u8| SecretKey::from_seed([seed; 32]).public_key().to_string();
+    let parsed: toml::Table = good.parse().expect("TOML");
+    let listed: Vec<String> = parsed["servers"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|server| server["key"].as_str().expect("a key").to_owned())
+        .collect();
+    let last = good.rfind("[[servers]]").expect("a server");
+    let end = last + good[last..].find("\n\n").expect("its end");
+    let without = format!("{}{}", &good[..last], &good[end..]);
+    for (text, words) in [
+        (
+            good.replace(&listed[1], &key(201)),
+            format!("servers[1].key: {} is not the key of any server", key(201)),
+        ),
+        (good.replace(&listed[1], &listed[0]), "servers[1].key: it is the same as servers[0].key".to_owned()),
+        (without, format!("servers: the address of server-4 (key {}) is missing", listed[3])),
+    ] {
+        std::fs::write(&path, text).expect("written");
+        let output = start("server", &path);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(&words), "wanted {words}\n{said}");
+    }
+}
+
 #[test]
 fn p10_a_key_that_is_not_the_partys_is_refused() {
     let folder = TempDir::new().expect("a folder");

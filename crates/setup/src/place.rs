@@ -162,6 +162,19 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        /// Whatever stands in a file and wherever it is wrong, it can be said.
+        #[test]
+        fn any_text_and_place_can_be_shown(text in "[a-z=\\[\\]\".\n\t ßä漢#{}0-9]{0,60}", from in 0..90_usize, length in 0..90_usize) {
+            let found = mistake(Path::new("f"), &text, from..from + length, "odd".to_owned(), None);
+            proptest::prop_assert!(found.line >= 1 && found.column >= 1);
+            let _ = key_at(&text, from);
+            if let Err(error) = toml::from_str::<toml::Table>(&text) {
+                let _ = crate::explain::mistake("server.toml", Path::new("f"), &text, &error).to_string();
+            }
+        }
+    }
+
     #[test]
     fn columns_count_letters() {
         let found = mistake(Path::new("f"), "ä = \"ß\" x", 8..9, "odd".to_owned(), None);
