@@ -77,7 +77,8 @@ pub enum HomeError {
     Stopped(String),
 }
 
-/// Runs the homes of a configuration until `shutdown` completes.
+/// Runs the homes of a configuration until `shutdown` completes. It looks at `shutdown` for the first time once
+/// it serves.
 ///
 /// # Errors
 /// Where it cannot start, or the record or outbox cannot be written any more.

@@ -101,7 +101,7 @@ pub fn run(config: Config) -> Result<(), RunError> {
     })
 }
 
-/// Runs a server until `stop` completes.
+/// Runs a server until `stop` completes. It looks at `stop` for the first time once it serves.
 ///
 /// # Errors
 /// As [`run`].

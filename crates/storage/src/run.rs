@@ -123,7 +123,8 @@ impl Parts {
     }
 }
 
-/// Runs a storage manager until `shutdown` is ready; then stops cleanly.
+/// Runs a storage manager until `shutdown` is ready; then stops cleanly. It looks at `shutdown` for the first
+/// time once it serves.
 ///
 /// # Errors
 /// Where it cannot start, or its records cannot be kept any more.
