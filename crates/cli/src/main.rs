@@ -72,6 +72,8 @@ impl Command {
     fn usual_level(&self) -> LevelFilter {
         match self {
             Self::Server(_) | Self::Storage(_) | Self::Home(_) => LevelFilter::INFO,
+            // What is wrong with a device is its answer.
+            Self::Device(command) if !command.is_simulation() => LevelFilter::ERROR,
             _ => LevelFilter::WARN,
         }
     }

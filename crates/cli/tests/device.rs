@@ -248,6 +248,31 @@ fn p3_a_fault_comes_when_it_is_told_to_and_shows() {
     meter.stop();
 }
 
+#[test]
+fn p3_whoever_watches_a_meter_is_told_what_is_wrong_with_it() {
+    let arguments = ["meter", "--listen", "127.0.0.1:0", "--fault", "jump", "--fault-after", "2s"];
+    let meter = Simulated::start(&arguments, "listens");
+    let mut watch = Command::new(env!("CARGO_BIN_EXE_wattbook"))
+        .args(["device", "watch", &address_of(&meter), "--every", "50ms", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let lines = BufReader::new(watch.stdout.take().expect("piped")).lines();
+    let mut before = 0;
+    let told =
+        lines.map(|line| serde_json::from_str::<Value>(&line.expect("text")).expect("JSON")).find(|line| {
+            before += 1;
+            line["notices"].as_array().is_some_and(|notices| !notices.is_empty())
+        });
+    let told = told.expect("a notice");
+    assert!(before > 1, "it was sound at first");
+    assert!(told["notices"][0].as_str().expect("words").contains("has leapt ahead"), "{told:#}");
+    // It ends when nobody listens any more, or is ended.
+    let _ = watch.kill();
+    watch.wait().expect("it ends");
+    meter.stop();
+}
+
 /// Answers whatever it is asked with the same bytes, until the test ends.
 fn stranger(answer: &'static [u8]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -17,6 +17,7 @@ mod watch;
 
 use anyhow::Result;
 use clap::Subcommand;
+use std::io::Write;
 use std::process::ExitCode;
 
 /// `wattbook device …`.
@@ -35,6 +36,13 @@ pub enum Command {
     Drivers(drivers::Options),
 }
 
+impl Command {
+    /// Whether it serves devices rather than asks some.
+    pub const fn is_simulation(&self) -> bool {
+        matches!(self, Self::Sim(_))
+    }
+}
+
 /// Runs the command.
 pub async fn run(command: Command) -> Result<ExitCode> {
     match command {
@@ -44,4 +52,10 @@ pub async fn run(command: Command) -> Result<ExitCode> {
         Command::Watch(options) => watch::run(&options).await,
         Command::Drivers(options) => drivers::run(&options),
     }
+}
+
+/// Prints a line; a reader that has gone away is no reason to fail.
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }

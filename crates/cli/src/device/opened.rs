@@ -9,8 +9,9 @@ use std::sync::Arc;
 use wattbook_devices::driver::{
     BatterySource, Capability, Counter, FeederLimiter, FeederLimits, Finding, Open, Protection,
 };
+use wattbook_devices::watch::{Notices, judged};
 use wattbook_devices::{
-    BatteryNameplate, BatteryState, Clock, Context, DeviceAddress, DeviceError, Driver, Generator,
+    BatteryNameplate, BatteryState, Clock, Context, DeviceAddress, DeviceError, Driver, Generator, Meter,
     MeterReading, Quality, Reading, SignedPower, registry,
 };
 use wattbook_types::transaction::Generation;
@@ -22,6 +23,8 @@ pub struct Device {
     driver: &'static Driver,
     finding: Finding,
     meter: Option<Arc<dyn Counter>>,
+    /// The same, as it is to be believed.
+    judged: Option<Arc<dyn Meter>>,
     generator: Option<Arc<dyn Generator>>,
     feeder: Option<Arc<dyn FeederLimiter>>,
     battery: Option<Arc<dyn BatterySource>>,
@@ -151,6 +154,7 @@ impl Device {
             driver,
             finding,
             meter: None,
+            judged: None,
             generator: None,
             feeder: None,
             battery: None,
@@ -175,6 +179,14 @@ impl Device {
 
     fn offers(&self, capability: Capability) -> bool {
         self.finding.offers.contains(&capability) && capabilities(self.driver).contains(&capability)
+    }
+
+    /// From now on its meter shows what is to be believed of it; what is wrong is told in the notices.
+    pub fn judge(&mut self, context: &Context) -> Notices {
+        let notices = Notices::default();
+        let judged = |meter: &Arc<dyn Counter>| judged(Arc::clone(meter), &self.address, context, &notices);
+        self.judged = self.meter.as_ref().map(judged);
+        notices
     }
 
     /// What the probe found.
@@ -202,8 +214,12 @@ impl Device {
     }
 
     async fn read_meter(&self) -> Option<Result<MeterPart, DeviceError>> {
-        let meter = self.meter.as_ref()?;
-        Some(meter.read().await.map(MeterPart::from))
+        let reading = match (&self.judged, &self.meter) {
+            (Some(meter), _) => meter.read().await,
+            (None, Some(meter)) => meter.read().await,
+            (None, None) => return None,
+        };
+        Some(reading.map(MeterPart::from))
     }
 
     async fn read_generator(&self) -> Option<Result<GeneratorPart, DeviceError>> {

@@ -1,9 +1,10 @@
 //! `wattbook device watch ADDRESS`: what a device shows, again and again.
 //!
-//! Always: a device that is silent for a while is waited for; what is said of it is said in its line's
-//! place. Ends after `--count` lines, or when told to.
+//! Always: a meter's readings are judged as those of homes are, and what is wrong is told once, in words; a
+//! device that is silent for a while is waited for. Ends after `--count` readings, or when told to.
 
 use super::opened::{Device, Shown, context};
+use super::say;
 use super::show;
 use crate::process::shutdown;
 use crate::units;
@@ -13,6 +14,7 @@ use serde::Serialize;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
+use wattbook_devices::watch::{NoticeKind, Notices};
 use wattbook_devices::{Context, DeviceAddress, DeviceError};
 
 /// Options of `wattbook device watch`.
@@ -32,6 +34,14 @@ pub struct Options {
     json: bool,
 }
 
+/// A reading, and what is wrong with the device since the one before.
+#[derive(Serialize)]
+struct Line {
+    #[serde(flatten)]
+    shown: Shown,
+    notices: Vec<String>,
+}
+
 /// A line for a reading that failed.
 #[derive(Serialize)]
 struct Silent<'a> {
@@ -39,11 +49,19 @@ struct Silent<'a> {
     troubles: [String; 1],
 }
 
+/// A device that is watched.
+struct Watched {
+    device: Device,
+    notices: Notices,
+    /// How many notices were told already.
+    told: usize,
+}
+
 /// Runs the command. Exit code 1 where nothing was ever read.
 pub async fn run(options: &Options) -> Result<ExitCode> {
     let context = context();
     let mut stop = shutdown(false);
-    let mut device = None;
+    let mut watched = None;
     let mut tick = tokio::time::interval(options.every);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut readings, mut any) = (0, false);
@@ -52,44 +70,62 @@ pub async fn run(options: &Options) -> Result<ExitCode> {
             () = &mut stop => break,
             _ = tick.tick() => {}
         }
-        let shown = tokio::select! {
+        let line = tokio::select! {
             () = &mut stop => break,
-            shown = look(&mut device, options, &context) => shown,
+            line = look(&mut watched, options, &context) => line,
         };
         readings += 1;
-        any |= shown.as_ref().is_ok_and(Shown::is_anything);
-        print(options, shown)?;
+        any |= line.as_ref().is_ok_and(|line| line.shown.is_anything());
+        print(options, line)?;
     }
     Ok(if any { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Reads it, after opening it where that did not succeed before.
 async fn look(
-    device: &mut Option<Device>,
+    watched: &mut Option<Watched>,
     options: &Options,
     context: &Context,
-) -> Result<Shown, DeviceError> {
-    let opened = match device {
-        Some(opened) => opened,
-        None => device.insert(Device::open(&options.address, context).await?),
+) -> Result<Line, DeviceError> {
+    let watched = match watched {
+        Some(watched) => watched,
+        None => {
+            let mut device = Device::open(&options.address, context).await?;
+            let notices = device.judge(context);
+            watched.insert(Watched { device, notices, told: 0 })
+        }
     };
-    Ok(opened.read().await)
+    let shown = watched.device.read().await;
+    Ok(Line { shown, notices: watched.news() })
 }
 
-fn print(options: &Options, shown: Result<Shown, DeviceError>) -> Result<()> {
-    match shown {
-        Ok(shown) if options.json => println!("{}", serde_json::to_string(&shown)?),
-        Ok(shown) => {
-            show::parts(&shown).iter().for_each(|(part, words)| println!("{part:9} {words}"));
-            shown.troubles.iter().for_each(|trouble| println!("not read: {trouble}"));
+impl Watched {
+    /// What was noticed since the last look, the oldest first.
+    fn news(&mut self) -> Vec<String> {
+        let mut recent = self.notices.recent();
+        let all = NoticeKind::ALL.iter().map(|kind| self.notices.count(*kind)).sum::<u64>();
+        let all = usize::try_from(all).unwrap_or(usize::MAX);
+        recent.truncate(all - self.told);
+        self.told = all;
+        recent.into_iter().rev().map(|notice| notice.words).collect()
+    }
+}
+
+fn print(options: &Options, line: Result<Line, DeviceError>) -> Result<()> {
+    match line {
+        Ok(line) if options.json => say(&serde_json::to_string(&line)?),
+        Ok(Line { shown, notices }) => {
+            show::parts(&shown).iter().for_each(|(part, words)| say(&format!("{part:9} {words}")));
+            shown.troubles.iter().for_each(|trouble| say(&format!("not read: {trouble}")));
+            notices.iter().for_each(|notice| say(&format!("notice: {notice}")));
         }
         // What is wrongly configured will not become right.
         Err(error @ DeviceError::Configuration(_)) => return Err(error.into()),
         Err(error) if options.json => {
             let silent = Silent { address: &options.address, troubles: [error.to_string()] };
-            println!("{}", serde_json::to_string(&silent)?);
+            say(&serde_json::to_string(&silent)?);
         }
-        Err(error) => println!("not read: {error}"),
+        Err(error) => say(&format!("not read: {error}")),
     }
     Ok(())
 }

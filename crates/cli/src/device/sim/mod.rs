@@ -8,9 +8,9 @@ mod one;
 pub mod profiles;
 mod site;
 
+use super::say;
 use anyhow::Result;
 use clap::Subcommand;
-use std::io::Write;
 use std::process::ExitCode;
 
 /// `wattbook device sim …`.
@@ -35,10 +35,4 @@ pub async fn run(command: Command) -> Result<ExitCode> {
         Command::Site(options) => site::run(&options).await?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Prints a line; a reader that has gone away is no reason to stop.
-fn say(line: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
