@@ -113,9 +113,31 @@ fn check(report: &Value) {
     assert_eq!(sum("bought_wh"), energy("delivered"));
 }
 
+/// People and programs of this machine are told where everything is; the parts talk by TLS, with devices by
+/// Modbus TCP.
+fn check_links(demo: &Demo) {
+    let folder = demo.folder.path().join("community");
+    let marker = std::fs::read(folder.join("demo.json")).expect("a marker");
+    let marker: Value = serde_json::from_slice(&marker).expect("JSON");
+    let begins = |value: &Value, with: &str| value.as_str().is_some_and(|url| url.starts_with(with));
+    assert!(begins(&marker["servers"][0], "http://127.0.0.1:"), "{marker:#}");
+    assert!(begins(&marker["homes"], "http://127.0.0.1:"), "{marker:#}");
+    assert!(begins(&marker["storage"], "https://127.0.0.1:"), "{marker:#}");
+    for part in ["homes", "storage", "servers/server-1"] {
+        let config = std::fs::read_to_string(folder.join(part).join("config.toml")).expect("text");
+        assert!(config.contains("[tls]") && config.contains("\"https://127.0.0.1:"), "{config}");
+        assert!(!config.contains("\"http://"), "{config}");
+        assert_eq!(config.contains("sunspec://127.0.0.1:"), !part.starts_with("servers"), "{config}");
+    }
+    assert!(demo.told.iter().any(|line| line.contains("TLS")), "links are told of: {}", demo.tail());
+}
+
 #[test]
-fn s1_b10_l12_p4_a_day_of_trade_ends_by_itself_and_adds_up() {
-    let report = Demo::start(&["--for", "1d", "--slot-seconds", "1"]).end().0;
+fn s1_b10_l12_p4_p7_a_day_of_trade_ends_by_itself_and_adds_up() {
+    let mut demo = Demo::start(&["--for", "1d", "--slot-seconds", "1"]);
+    demo.until(0);
+    check_links(&demo);
+    let report = demo.end().0;
     check(&report);
     assert!(number(&report, "/transactions/sale") > 50);
     assert!(number(&report, "/transactions/delivery") > 20);

@@ -12,10 +12,12 @@ pub mod parts;
 pub mod site;
 
 mod homes;
+mod profiles;
 mod reconcile;
 mod report;
 mod run;
 mod screen;
 mod tally;
+mod words;
 
 pub use run::run;

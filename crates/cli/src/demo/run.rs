@@ -4,11 +4,13 @@ use super::children::Children;
 use super::links::Links;
 use super::options::Options;
 use super::parts;
+use super::profiles;
 use super::reconcile::{Books, Comparison, HomeTransaction, StorageLists};
 use super::report::{self, Coverage, HomePart, Report};
 use super::screen::{HomeRow, Screen, Snapshot};
 use super::site::{Site, protected_url, url};
 use super::tally::Tally;
+use super::words::{header, summary};
 use anyhow::{Context, Result, bail};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -20,15 +22,9 @@ use wattbook_client::http::{Servers, Storage};
 use wattbook_devices::bound::most_covered;
 use wattbook_devices::clock::Clock;
 use wattbook_devices::plant::{Plant, PlantListen, WorldSpec};
-use wattbook_devices::profile::reader::{self, Fill, Gaps};
-use wattbook_devices::profile::{HomeProfile, Profiles, sample};
 use wattbook_link::Link;
 use wattbook_types::{AccountId, Balance, Energy, Height, Interval, Timestamp};
 
-/// How many homes a demonstration has where nothing else is said.
-const HOMES: usize = 6;
-/// When the sun rises in the sample.
-const SUNRISE: Duration = Duration::from_secs(7 * 3600);
 /// How long (in slots) trading may take to come to rest at the end.
 const CLOSING_SLOTS: u64 = 60;
 
@@ -65,48 +61,9 @@ struct Demo {
     end: Option<Timestamp>,
 }
 
-/// Reads or makes the profiles, as many homes as wanted, long enough.
-fn profiles(options: &Options) -> Result<Profiles> {
-    let (profiles, count) = match &options.profiles {
-        Some(file) => {
-            let (profiles, summary) = reader::read(file, Gaps::Fill { with: Fill::Hold, longest: 4 })?;
-            for filled in &summary.filled {
-                eprintln!(
-                    "{}:{}: {}: {} steps missing, filled with the step before",
-                    file.display(),
-                    filled.line,
-                    filled.home,
-                    filled.steps
-                );
-            }
-            let count = options.homes.unwrap_or(profiles.homes().len());
-            (profiles, count)
-        }
-        None => (sample_from_sunrise(), options.homes.unwrap_or(HOMES)),
-    };
-    if count == 0 || count > profiles.homes().len() {
-        bail!("--homes {count}: the profiles have 1 to {} homes", profiles.homes().len());
-    }
-    let lasting = options.duration.unwrap_or(Duration::from_secs(400 * 86_400)).as_millis();
-    let until = profiles.start().plus_millis(u64::try_from(lasting)?).plus_millis(2 * 86_400_000);
-    Ok(profiles.first_homes(count).repeated_until(until))
-}
-
-/// The sample, beginning with the first sunrise, so that a visitor sees trade at once.
-fn sample_from_sunrise() -> Profiles {
-    let sample = sample::read();
-    let steps = usize::try_from(SUNRISE.as_secs() / sample.step_seconds()).expect("a few");
-    let homes = sample.homes().iter().map(|home| HomeProfile {
-        name: home.name.clone(),
-        steps: home.steps.iter().skip(steps).copied().collect(),
-    });
-    let start = sample.start().plus_millis(steps as u64 * sample.step_seconds() * 1000);
-    Profiles::new(start, sample.step_seconds(), homes.collect()).expect("the step stays what it was")
-}
-
 impl Demo {
     async fn start(options: &Options) -> Result<Self> {
-        let profiles = Arc::new(profiles(options)?);
+        let profiles = Arc::new(profiles::chosen(options)?);
         let site = Site::make(options, &profiles)?;
         let clock = Clock::system(site.genesis.clock);
         let spec = WorldSpec::of_genesis(&site.genesis, profiles)?;
@@ -409,75 +366,4 @@ impl Demo {
             balance_milli: self.balance(&address),
         }
     }
-}
-
-fn header(site: &Site, options: &Options) -> Vec<String> {
-    let servers: Vec<_> = site.servers.iter().map(|server| url(server.keyed.http)).collect();
-    let mut lines = vec![
-        format!(
-            "{} homes, one battery, {} servers that check every trade. {} last {} s.",
-            site.homes.len(),
-            site.servers.len(),
-            period(site.genesis.rules.slot_length.seconds()),
-            options.slot_seconds.as_secs_f64(),
-        ),
-        format!("The homes' pages:   {}", url(site.homes_address)),
-    ];
-    // Two to a line fit eighty columns.
-    for (number, pair) in servers.chunks(2).enumerate() {
-        let title = if number == 0 { "The servers' pages:" } else { "" };
-        lines.push(format!("{title:19} {}", pair.join("  ")));
-    }
-    lines
-        .push("Links: parts by TLS with certificates at both ends; devices by Modbus TCP, plain,".to_owned());
-    lines.push("within this machine, like the pages.".to_owned());
-    lines.push(format!("Everything is kept in {}. Stop with Ctrl-C.", site.dir.display()));
-    lines
-}
-
-/// A length of time, at the beginning of a sentence.
-fn period(seconds: u64) -> String {
-    if seconds.is_multiple_of(60) {
-        format!("{} minutes", seconds / 60)
-    } else {
-        format!("{seconds} seconds")
-    }
-}
-
-fn summary(report: &Report) -> String {
-    let mut lines = vec![
-        format!(
-            "\nThe ledger has {} blocks; {} of {} servers agree on state {}.",
-            report.ledger.height,
-            report.ledger.servers.iter().filter(|s| s.state_root == report.ledger.state_root).count(),
-            report.ledger.servers.len(),
-            report.ledger.state_root.short(),
-        ),
-        format!(
-            "The battery received {}, delivered {}, holds {}; {} were lost on the way.",
-            report.energy_wh.received,
-            report.energy_wh.delivered,
-            report.energy_wh.stored,
-            report.energy_wh.lost,
-        ),
-        format!(
-            "Sellers were paid {} points, buyers paid {} points; the sum of all accounts is {}.",
-            report.money_milli.sellers_paid, report.money_milli.buyers_paid, report.money_milli.sum,
-        ),
-        format!(
-            "The battery covered {:.1} % of what homes had to import; the most possible was {:.1} %.",
-            100.0 * report.coverage.share,
-            100.0 * report.coverage.bound_share,
-        ),
-    ];
-    if report.ok {
-        lines.push(match report.reconciliation {
-            Some(_) => "Energy and money are conserved; ledger, storage and home records match.".to_owned(),
-            None => "Energy and money are conserved.".to_owned(),
-        });
-    } else {
-        lines.push("Something does not hold:".to_owned());
-        lines.extend(report.problems.iter().map(|problem| format!("  - {problem}")));
-    }
-    lines.join("\n")
 }
