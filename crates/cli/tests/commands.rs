@@ -228,6 +228,9 @@ const FAILURES: &str = "
     list purchases                                 | 1 | Nothing here. (not-found)
     list storage --server http://127.0.0.1:1       | 1 | http://127.0.0.1:1: no connection
     list storage --server 127.0.0.1                | 1 | is not an address
+    list storage --server https://127.0.0.1:1      | 1 | name its folder with --community
+    list storage --ca ca.crt                       | 2 | --server
+    list storage --server https://127.0.0.1:1 --ca /nowhere/ca.crt | 1 | /nowhere/ca.crt
 ";
 
 #[test]

@@ -8,6 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use wattbook_ledger::community::Plan;
+use wattbook_link::{Authority, Role, Subject};
 use wattbook_types::{Energy, LedgerClock, Power, SecretKey, Timestamp};
 
 /// Simulated devices that run; killed where a test fails.
@@ -232,6 +233,41 @@ fn p3_p5_simulated_devices_speak_echonet_lite_as_well() {
         assert_eq!(shown[part]["quality"], "measured", "{shown:#}");
         node.stop();
     }
+}
+
+#[test]
+fn p7_a_simulated_device_takes_only_who_has_a_certificate() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let authority = Authority::new("Bench").expect("an authority");
+    let write = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).expect("written");
+        file.display().to_string()
+    };
+    let ca = write("ca.crt", authority.certificate_pem());
+    let issue = |name: &str, role, hosts: &[&str], accounts: &[&str]| {
+        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let subject = Subject { role, name: name.to_owned(), accounts: owned(accounts), hosts: owned(hosts) };
+        let issued = authority.issue(&subject).expect("a certificate");
+        let key = write(&format!("{name}.key"), &issued.key_pem);
+        (write(&format!("{name}.crt"), &issued.certificate_pem), key)
+    };
+    let (cert, key) = issue("meter", Role::Server, &["127.0.0.1"], &[]);
+    let files = ["--tls-ca", &ca, "--tls-cert", &cert, "--tls-key", &key];
+    let meter = Simulated::start(&[&["meter", "--listen", "127.0.0.1:0"], &files[..]].concat(), "listens");
+    let address = address_of(&meter);
+    assert!(address.starts_with("sunspec+tls://127.0.0.1:"), "{address}");
+    let place = address.split('?').next().expect("a place");
+    let (cert, key) = issue("reader", Role::Member, &[], &["0x01"]);
+    let shown = json(&device(&["read", &format!("{place}?ca={ca}&cert={cert}&key={key}"), "--json"]));
+    assert_eq!((&shown["protection"], &shown["meter"]["quality"]), (&"mutual".into(), &"measured".into()));
+    let stranger = Authority::new("Bench").expect("an authority");
+    let theirs = write("theirs.crt", stranger.certificate_pem());
+    let refused = device(&["read", &format!("{place}?ca={theirs}&cert={cert}&key={key}")]);
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused.stdout));
+    let plain = device(&["read", &place.replace("sunspec+tls", "sunspec")]);
+    assert_eq!(plain.status.code(), Some(1), "{}", text(&plain.stdout));
+    meter.stop();
 }
 
 #[test]
